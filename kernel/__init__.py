@@ -1,0 +1,68 @@
+"""Lyceum's kernel: everything that a plugin may import, but for `kernel.contracts` and `kernel.database`."""
+
+from kernel import errors
+from kernel.capabilities import Capability, Contribution
+from kernel.clock import Clock
+from kernel.context import Context
+from kernel.events.event import Delivery, Event, EventHandler, on
+from kernel.http import problems
+from kernel.http.identity import IDENTITY, Identity, Principal
+from kernel.http.pages import Page, PageQuery, page
+from kernel.http.request import Request
+from kernel.http.routes import PUBLIC, SIGNED_IN, Idempotency, RateLimit, Route, delete, get, patch, post, put
+from kernel.ids import new_id
+from kernel.plugin import (
+    API_VERSION,
+    Check,
+    Manifest,
+    Migrations,
+    Permission,
+    Plugin,
+    Provide,
+    hookimpl,
+)
+from kernel.settings import NoSettings, Secret, Settings
+from kernel.web import declarations as web
+
+__all__ = [
+    "API_VERSION",
+    "IDENTITY",
+    "PUBLIC",
+    "SIGNED_IN",
+    "Capability",
+    "Check",
+    "Clock",
+    "Context",
+    "Contribution",
+    "Delivery",
+    "Event",
+    "EventHandler",
+    "Idempotency",
+    "Identity",
+    "Manifest",
+    "Migrations",
+    "NoSettings",
+    "Page",
+    "PageQuery",
+    "Permission",
+    "Plugin",
+    "Principal",
+    "Provide",
+    "RateLimit",
+    "Request",
+    "Route",
+    "Secret",
+    "Settings",
+    "delete",
+    "errors",
+    "get",
+    "hookimpl",
+    "new_id",
+    "on",
+    "page",
+    "patch",
+    "post",
+    "problems",
+    "put",
+    "web",
+]

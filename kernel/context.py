@@ -1,0 +1,86 @@
+"""What the kernel gives to one plugin."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Generic, Protocol
+from uuid import UUID
+
+from redis.asyncio import Redis
+from structlog.typing import FilteringBoundLogger
+from typing_extensions import TypeVar
+
+from kernel.clock import Clock
+from kernel.database import Database, Session
+from kernel.deployment import Deployment
+from kernel.events.event import Event
+from kernel.secrets import Secrets
+from kernel.services import Services
+from kernel.settings import NoSettings, Settings
+
+S = TypeVar("S", bound=Settings, default=NoSettings, covariant=True)
+
+
+class Events(Protocol):
+    """How a plugin tells the others."""
+
+    async def publish(self, session: Session, event: Event) -> UUID:
+        """Write *event* to the outbox in the transaction of *session*; return its id.
+
+        It is delivered after the commit, at least once, and never if the transaction rolls back.
+
+        Raises:
+            errors.InvalidDeclaration: the manifest does not list the event under `publishes`.
+        """
+        ...
+
+    def row(self, event: Event, prefix: str = "event_") -> dict[str, object]:
+        """Return the values of *event*'s outbox row, named as `outbox_follow(prefix)` binds them.
+
+        For a `Guarded` that ends with `outbox_follow()`, so that state and event cost one round trip. Call
+        `announce()` after it has committed.
+        """
+        ...
+
+    def announce(self) -> None:
+        """Wake the relay: something was committed to the outbox without `publish`."""
+        ...
+
+    async def broadcast(self, topic: str, message: bytes) -> None:
+        """Tell every process now, at most once: for what may be lost."""
+        ...
+
+    def on_broadcast(self, topic: str, listener: Callable[[bytes], None]) -> None:
+        """Call *listener* in this process with each message of *topic*, of whichever plugin."""
+        ...
+
+
+class Tasks(Protocol):
+    """Background work that belongs to one plugin."""
+
+    def start(self, work: Coroutine[object, object, None], *, name: str) -> asyncio.Task[None]:
+        """Run *work* until it ends or the plugin stops; a failure is logged with the plugin's name."""
+        ...
+
+    def every(self, seconds: float, work: Callable[[], Awaitable[None]], *, name: str) -> None:
+        """Call *work* again and again, *seconds* after it last ended; a failure is logged and the next call comes."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context(Generic[S]):
+    """Everything one plugin may touch; each part bears the plugin's name."""
+
+    name: str
+    settings: S
+    db: Database
+    events: Events
+    services: Services
+    redis: Redis | None  #: None in a deployment of one process without Redis
+    log: FilteringBoundLogger
+    clock: Clock
+    tasks: Tasks
+    secrets: Secrets
+    deployment: Deployment

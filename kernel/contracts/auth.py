@@ -1,0 +1,88 @@
+"""`auth/1`: who a person is, by email one-time codes, sessions and signed tokens."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final, Protocol
+from uuid import UUID
+
+import msgspec
+
+from kernel import Event, Identity
+from kernel.capabilities import Capability
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """A person as the sign-in knows them."""
+
+    id: UUID
+    email: str
+    roles: tuple[str, ...]
+    active: bool
+
+
+class UserRegistered(Event, frozen=True, kw_only=True):
+    """A person signed in for the first time, or an administrator made the account."""
+
+    name: ClassVar[str] = "auth.user_registered.v1"
+    key: ClassVar[str] = "user_id"
+    user_id: UUID
+    email: str
+    display_name: str  #: empty where the person gave none
+    locale: str
+    roles: tuple[str, ...]
+
+
+class RolesChanged(Event, frozen=True, kw_only=True):
+    """An administrator gave or took roles."""
+
+    name: ClassVar[str] = "auth.roles_changed.v1"
+    key: ClassVar[str] = "user_id"
+    user_id: UUID
+    roles: tuple[str, ...]  #: all that the person has now
+    changed_by: UUID
+
+
+class UserDisabled(Event, frozen=True, kw_only=True):
+    """An administrator closed the account; its sessions have ended."""
+
+    name: ClassVar[str] = "auth.user_disabled.v1"
+    key: ClassVar[str] = "user_id"
+    user_id: UUID
+
+
+class UserEnabled(Event, frozen=True, kw_only=True):
+    """An administrator opened a closed account again."""
+
+    name: ClassVar[str] = "auth.user_enabled.v1"
+    key: ClassVar[str] = "user_id"
+    user_id: UUID
+
+
+class SessionStarted(Event, frozen=True, kw_only=True):
+    """A person signed in."""
+
+    name: ClassVar[str] = "auth.session_started.v1"
+    key: ClassVar[str] = "user_id"
+    user_id: UUID
+    session_id: UUID
+
+
+class SessionRevoked(Event, frozen=True, kw_only=True):
+    """A session ended before its time: *reason* is `sign-out`, `reuse`, `disabled` or `administrator`."""
+
+    name: ClassVar[str] = "auth.session_revoked.v1"
+    key: ClassVar[str] = "user_id"
+    user_id: UUID
+    session_id: UUID
+    reason: str
+
+
+class Auth(Identity, Protocol):
+    """Vouches for people."""
+
+    async def account(self, user_id: UUID) -> Account | None:
+        """Return the account, None when there is none."""
+        ...
+
+
+AUTH: Final[Capability[Auth]] = Capability("auth", 1)

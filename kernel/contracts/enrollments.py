@@ -1,0 +1,90 @@
+"""`enrollments/1`: who may take which course, and why."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Final, Protocol
+from uuid import UUID
+
+import msgspec
+
+from kernel import Event
+from kernel.capabilities import Capability, Contribution
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a person may open a course now, and the reason."""
+
+    allowed: bool
+    reason: str  #: such as `purchase`, `staff`, `no-grant`, `expired`, `revoked`
+    until: datetime | None = None  #: when it ends; None for never
+
+
+class UserEnrolled(Event, frozen=True, kw_only=True):
+    """A person has access to a course; *source* says from what, such as `purchase` or `staff`."""
+
+    name: ClassVar[str] = "enrollments.user_enrolled.v1"
+    key: ClassVar[str] = "user_id"
+    user_id: UUID
+    course_id: UUID
+    grant_id: UUID
+    source: str
+
+
+class AccessEnded(Event, frozen=True, kw_only=True):
+    """A person's last grant for a course is gone."""
+
+    name: ClassVar[str] = "enrollments.access_ended.v1"
+    key: ClassVar[str] = "user_id"
+    user_id: UUID
+    course_id: UUID
+    reason: str
+
+
+class GrantRevoked(Event, frozen=True, kw_only=True):
+    """One grant is gone; others of the same person and course stand."""
+
+    name: ClassVar[str] = "enrollments.grant_revoked.v1"
+    key: ClassVar[str] = "user_id"
+    user_id: UUID
+    course_id: UUID
+    grant_id: UUID
+    reason: str
+
+
+class PurchaseFailed(Event, frozen=True, kw_only=True):
+    """A purchase came to nothing; what was charged has gone back."""
+
+    name: ClassVar[str] = "enrollments.purchase_failed.v1"
+    key: ClassVar[str] = "purchase_id"
+    purchase_id: UUID
+    user_id: UUID
+    course_id: UUID
+    reason: str
+
+
+class Enrollments(Protocol):
+    """Answers who may take what."""
+
+    async def access(self, user_id: UUID, course_id: UUID) -> Access:
+        """Return whether the person may open the course now."""
+        ...
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What a policy says; *reason* is shown to the person when it refuses."""
+
+    allowed: bool
+    reason: str = ""
+
+
+class EnrollmentPolicy(Protocol):
+    """May forbid an enrolment; every contributor must allow it. An exception or a hang forbids."""
+
+    async def judge(self, user_id: UUID, course_id: UUID) -> Verdict:
+        """Return whether the person may enrol in the course."""
+        ...
+
+
+ENROLLMENTS: Final[Capability[Enrollments]] = Capability("enrollments", 1)
+ENROLLMENT_POLICY: Final[Contribution[EnrollmentPolicy]] = Contribution("enrollment_policy", 1)

@@ -1,0 +1,189 @@
+"""`payments/1`: wallets, vouchers, prices and charges.
+
+Money is an integer of minor units (cents) in the deployment's one currency. Every movement has an idempotency key
+that its caller chooses: the same key with the same values is answered with the first outcome and moves nothing.
+
+HTTP surface, below `/api/v1/payments`: `GET /wallet`, `GET /statement`, `GET /quote?course_id=`,
+`POST /vouchers/redeem`, `POST /voucher-batches`, `GET /voucher-batches`, `GET /voucher-batches/{batch_id}`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Final, Protocol
+from uuid import UUID
+
+import msgspec
+
+from kernel import Event, problems
+from kernel.capabilities import Capability, Contribution
+
+
+class PriceLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One step from the list price to the price to pay, and who took it."""
+
+    label: str
+    amount: int  #: what the step adds; negative for a discount
+    source: str  #: `list-price` for the first line, the rule's name for the others
+
+
+class Quote(msgspec.Struct, frozen=True, kw_only=True):
+    """What a course costs one person now; *total* is the sum of the lines and never below 0."""
+
+    course_id: UUID
+    total: int
+    currency: str
+    lines: tuple[PriceLine, ...]
+
+
+class Charge(msgspec.Struct, frozen=True, kw_only=True):
+    """Money that a person paid for a purchase."""
+
+    id: UUID
+    purchase_id: UUID  #: the caller's idempotency key
+    user_id: UUID
+    course_id: UUID
+    amount: int
+    currency: str
+    refunded: int  #: how much of it went back
+    created_at: datetime
+
+
+class InsufficientFunds(problems.Problem):
+    """The wallet holds less than the price; nothing was moved."""
+
+    type, status, title = "insufficient-funds", 409, "The wallet does not hold enough"
+
+
+class ChargeConflict(problems.Problem):
+    """The purchase was charged before with other values; nothing was moved."""
+
+    type, status, title = "charge-conflict", 409, "The purchase was charged with other values"
+
+
+class NothingToRefund(problems.Problem):
+    """There is no such charge, or all of it went back already; nothing was moved."""
+
+    type, status, title = "nothing-to-refund", 409, "There is nothing to refund"
+
+
+class VoucherRefused(problems.Problem):
+    """The voucher can not be redeemed; the member `reason` is one of `REFUSAL_REASONS`."""
+
+    type, status, title = "voucher-refused", 409, "The voucher can not be redeemed"
+
+
+#: Unknown codes and codes that were never valid are told apart from nothing: both are `unknown`.
+REFUSAL_REASONS: Final = ("unknown", "not-yet-valid", "expired", "used-up", "already-redeemed", "withdrawn")
+
+
+class WalletToppedUp(Event, frozen=True, kw_only=True):
+    """A person's wallet holds more; *source* says from what, such as `voucher`."""
+
+    name: ClassVar[str] = "payments.wallet_topped_up.v1"
+    key: ClassVar[str] = "user_id"
+    user_id: UUID
+    amount: int
+    currency: str
+    source: str
+
+
+class VoucherBatchCreated(Event, frozen=True, kw_only=True):
+    """An administrator made vouchers."""
+
+    name: ClassVar[str] = "payments.voucher_batch_created.v1"
+    key: ClassVar[str] = "batch_id"
+    batch_id: UUID
+    count: int
+    amount: int
+    currency: str
+    tag: str
+
+
+class VoucherRedeemed(Event, frozen=True, kw_only=True):
+    """A person used a voucher."""
+
+    name: ClassVar[str] = "payments.voucher_redeemed.v1"
+    key: ClassVar[str] = "user_id"
+    user_id: UUID
+    voucher_id: UUID
+    batch_id: UUID
+    amount: int
+    currency: str
+
+
+class PurchaseCharged(Event, frozen=True, kw_only=True):
+    """The money for a purchase was taken: whoever sold it owes the course or the money."""
+
+    name: ClassVar[str] = "payments.purchase_charged.v1"
+    key: ClassVar[str] = "purchase_id"
+    purchase_id: UUID
+    charge_id: UUID
+    user_id: UUID
+    course_id: UUID
+    amount: int
+    currency: str
+
+
+class ChargeRefunded(Event, frozen=True, kw_only=True):
+    """Money of a purchase went back into the wallet."""
+
+    name: ClassVar[str] = "payments.charge_refunded.v1"
+    key: ClassVar[str] = "purchase_id"
+    purchase_id: UUID
+    charge_id: UUID
+    user_id: UUID
+    course_id: UUID
+    amount: int
+    currency: str
+    reason: str
+
+
+class Payments(Protocol):
+    """Takes and gives back money for courses."""
+
+    async def quote(self, user_id: UUID, course_id: UUID) -> Quote:
+        """Return what the course costs the person now.
+
+        Raises:
+            problems.NotFound: there is no such course on offer.
+        """
+        ...
+
+    async def charge(self, purchase_id: UUID, user_id: UUID, course_id: UUID, amount: int) -> Charge:
+        """Take *amount* (≥ 0) for the purchase; *purchase_id* is the idempotency key. Publishes `PurchaseCharged`.
+
+        Raises:
+            InsufficientFunds: the person has less; nothing was moved.
+            ChargeConflict: the purchase was charged with other values.
+        """
+        ...
+
+    async def find_charge(self, purchase_id: UUID) -> Charge | None:
+        """Return the charge of the purchase, None when nothing was taken."""
+        ...
+
+    async def refund(self, purchase_id: UUID, amount: int | None, *, key: str, reason: str) -> Charge:
+        """Give back *amount* of the charge, all that is left of it for None; *key* is the idempotency key.
+
+        Publishes `ChargeRefunded`.
+
+        Raises:
+            NothingToRefund: no charge, nothing left, or less left than *amount*; nothing was moved.
+        """
+        ...
+
+
+class PriceRule(Protocol):
+    """Changes prices; every contributor is asked, in the order in which the plugins start."""
+
+    async def lines(self, user_id: UUID, course_id: UUID, price: int) -> tuple[PriceLine, ...]:
+        """Return the steps to take from *price* (what the earlier rules left); () for none.
+
+        A rule that raises makes the quote fail: a price is never guessed.
+        """
+        ...
+
+
+PAYMENTS: Final[Capability[Payments]] = Capability("payments", 1)
+PRICE_RULE: Final[Contribution[PriceRule]] = Contribution("price_rule", 1)

@@ -1,0 +1,41 @@
+"""`users/1`: what people tell about themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final, Protocol
+from uuid import UUID
+
+import msgspec
+
+from kernel import Event
+from kernel.capabilities import Capability
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """What anyone may see of a person."""
+
+    id: UUID
+    display_name: str
+
+
+class ProfileChanged(Event, frozen=True, kw_only=True):
+    """A person's profile is new."""
+
+    name: ClassVar[str] = "users.profile_changed.v1"
+    key: ClassVar[str] = "user_id"
+    user_id: UUID
+    display_name: str
+    locale: str
+    time_zone: str
+
+
+class Users(Protocol):
+    """Knows people by name."""
+
+    async def people(self, ids: Sequence[UUID]) -> Mapping[UUID, Person]:
+        """Return those of *ids* that exist, in one query."""
+        ...
+
+
+USERS: Final[Capability[Users]] = Capability("users", 1)

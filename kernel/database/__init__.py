@@ -1,0 +1,21 @@
+"""One database for each plugin: statements compiled once, run on bare connections."""
+
+from kernel.database.api import Database, Session
+from kernel.database.statements import Command, Follow, Guarded, Lookup, Query, Returned
+from kernel.database.tables import outbox_follow
+from kernel.database.types import Json, Timestamp, new_metadata
+
+__all__ = [
+    "Command",
+    "Database",
+    "Follow",
+    "Guarded",
+    "Json",
+    "Lookup",
+    "Query",
+    "Returned",
+    "Session",
+    "Timestamp",
+    "new_metadata",
+    "outbox_follow",
+]

@@ -1,0 +1,121 @@
+"""Statements: SQLAlchemy expressions with the type of their rows, named once at the top of a module.
+
+    COURSE_BY_ID = Query(select(courses).where(courses.c.id == bindparam("id")), CourseRow)
+
+    found = await db.first(COURSE_BY_ID, id=course_id)
+
+A statement is compiled once for each dialect, at its first use, and its rows are decoded straight into *row*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+
+R = TypeVar("R")
+
+#: A SQLAlchemy statement of any shape; SQLAlchemy's own generic parameters say nothing about our rows.
+Statement = sa.sql.base.Executable
+
+
+class Query(Generic[R]):
+    """A statement that returns rows: a select, or an insert, update or delete with `returning`.
+
+    *row* is a msgspec Struct or dataclass whose fields are the statement's columns in the same order and with the
+    same names, or a plain type (`int`, `UUID`, `str`, `bytes` …) for the single column of the statement.
+
+    Raises:
+        TypeError: the columns and the fields differ; the message lists both.
+    """
+
+    __slots__ = ("row", "statement")
+
+    def __init__(self, statement: Statement, row: type[R]) -> None:
+        _check_columns(statement, row)
+        self.statement = statement
+        self.row = row
+
+
+class Command:
+    """A statement of which only the number of affected rows matters."""
+
+    __slots__ = ("statement",)
+
+    def __init__(self, statement: Statement) -> None:
+        self.statement = statement
+
+
+@dataclass(frozen=True)
+class Returned:
+    """In a `Follow`: the value of the column *name* that the guard returned."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Follow:
+    """One row that a `Guarded` inserts into *table* when its guard found a row.
+
+    *values* maps column names to `bindparam(…)`, to a `Returned`, or to a constant.
+    """
+
+    table: sa.Table
+    values: Mapping[str, object]
+
+
+class Guarded(Generic[R]):
+    """A change that happens whole or not at all, in one round trip.
+
+    *guard* is an insert or update with `returning` (columns as in `Query`). If it touches a row, every `Follow` is
+    inserted in the same transaction; if it touches none, nothing happens. PostgreSQL runs it as one statement,
+    SQLite as several inside one transaction.
+    """
+
+    __slots__ = ("follows", "guard", "row")
+
+    def __init__(self, guard: Statement, row: type[R], follows: Sequence[Follow]) -> None:
+        _check_columns(guard, row)
+        self.guard = guard
+        self.row = row
+        self.follows = tuple(follows)
+
+
+class Lookup(Generic[R]):
+    """A read of one row by its key, shared by all who ask at the same moment.
+
+    *statement* selects the rows whose key is among the expanding bind parameter `keys`
+    (`column.in_(bindparam("keys", expanding=True))`); the first column is the key. Each caller reads what was
+    committed when it asked, or later.
+    """
+
+    __slots__ = ("row", "statement")
+
+    def __init__(self, statement: Statement, row: type[R]) -> None:
+        _check_columns(statement, row)
+        self.statement = statement
+        self.row = row
+
+
+def field_names(row: type[Any]) -> tuple[str, ...] | None:
+    """Return the names of the fields of a row type, None for a plain type."""
+    struct = getattr(row, "__struct_fields__", None)
+    if struct is not None:
+        return tuple(struct)
+    dataclass_fields = getattr(row, "__dataclass_fields__", None)
+    return tuple(dataclass_fields) if dataclass_fields is not None else None
+
+
+def column_names(statement: Statement) -> tuple[str, ...]:
+    """Return the names of the columns that *statement* returns."""
+    columns = getattr(statement, "exported_columns", None)
+    return tuple(columns.keys()) if columns is not None else ()
+
+
+def _check_columns(statement: Statement, row: type[Any]) -> None:
+    columns, fields = column_names(statement), field_names(row)
+    expected = fields if fields is not None else columns[:1]
+    if columns != expected or not columns:
+        raise TypeError(f"the statement returns the columns {columns}, but {row.__name__} has {expected}")

@@ -1,0 +1,1 @@
+"""Events: outbox, relay, transports, inbox and workers."""

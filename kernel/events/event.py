@@ -1,0 +1,64 @@
+"""Events: typed facts in the past tense, and the envelope in which they travel."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from uuid import UUID
+
+import msgspec
+
+if TYPE_CHECKING:
+    from kernel.database import Session
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact that a plugin tells the others, delivered at least once after its transaction has committed.
+
+    A subclass sets `name`, the wire name with its version such as `courses.lesson_added.v1`, and `key`, the
+    name of the field by which order is kept. Fields may be added with a default; every other change is a new
+    class with the next version beside the old one.
+    """
+
+    name: ClassVar[str]
+    key: ClassVar[str]
+
+
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery(Generic[E]):
+    """One event on its way to one handler."""
+
+    id: UUID  #: the same for every delivery of the event: the key for idempotent effects outside the database
+    event: E
+    source: str  #: the plugin that published it
+    key: str  #: events of one source with the same key arrive in the order of their commits
+    time: datetime  #: when it was published, UTC
+    correlation_id: UUID  #: the id of the request or event with which the story began
+    causation_id: UUID | None  #: the id of the event that led to this one
+
+
+#: Handles one delivery inside a transaction of the handler's own database. What it does with *session* commits
+#: together with the mark that the event is handled; raise to have it retried.
+Handler = Callable[["Session", Delivery[E]], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventHandler:
+    """Declares that *handler* wants every event of type *event*; made by `on`, which checks the types."""
+
+    event: type[Event]
+    handler: Callable[[Session, Delivery[Any]], Awaitable[None]]
+    name: str
+
+
+def on(event: type[E], handler: Handler[E], *, name: str) -> EventHandler:
+    """Declare that *handler* wants every event of type *event*.
+
+    *name* is stable for ever: it is how the inbox knows what was handled. It is unique within the plugin.
+    """
+    return EventHandler(event=event, handler=handler, name=name)

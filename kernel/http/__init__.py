@@ -1,0 +1,1 @@
+"""The HTTP side of the kernel: typed handlers, problems, pages, idempotency, limits and OpenAPI."""

@@ -1,0 +1,62 @@
+"""Where a plugin finds what other plugins provide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar, cast
+
+from kernel import errors
+from kernel.capabilities import Capability, Contribution
+
+T = TypeVar("T")
+
+
+class Services:
+    """The running services of a deployment, found by capability.
+
+    Look a service up where it is used, not in a constructor: providers start one after another, and a
+    lookup at use finds all of them whatever the order.
+    """
+
+    def __init__(self) -> None:
+        self._providers: dict[Capability[object], object] = {}
+        self._contributions: dict[Contribution[object], tuple[object, ...]] = {}
+        self._unavailable: dict[Capability[object], str] = {}
+
+    def get(self, capability: Capability[T]) -> T:
+        """Return the provider of *capability*.
+
+        Raises:
+            errors.CapabilityUnavailable: nobody provides it, or its provider failed to start.
+        """
+        found = self._providers.get(capability)
+        if found is None:
+            reason = self._unavailable.get(capability, "no enabled plugin provides it")
+            raise errors.CapabilityUnavailable(str(capability), reason)
+        return cast(T, found)
+
+    def find(self, capability: Capability[T]) -> T | None:
+        """Return the provider of *capability*, or None where there is none now."""
+        return cast("T | None", self._providers.get(capability))
+
+    def all(self, contribution: Contribution[T]) -> tuple[T, ...]:
+        """Return what every plugin contributes, in the order in which the plugins started."""
+        return cast("tuple[T, ...]", self._contributions.get(contribution, ()))
+
+    def provide(self, capability: Capability[T], service: T) -> None:
+        """Make *service* the provider of *capability*; the lifecycle calls this, plugins declare `Provide`."""
+        self._providers[capability] = service
+
+    def contribute(self, contribution: Contribution[T], service: T) -> None:
+        """Add *service* to *contribution*; the lifecycle calls this, plugins declare `Provide`."""
+        self._contributions[contribution] = (*self._contributions.get(contribution, ()), service)
+
+    def withdraw(self, capabilities: Sequence[Capability[object]], reason: str) -> None:
+        """Forget the providers of *capabilities*, which failed or stopped for *reason*."""
+        for capability in capabilities:
+            self._providers.pop(capability, None)
+            self._unavailable[capability] = reason
+
+    def overview(self) -> Mapping[str, str]:
+        """Return capability → class of its provider, for people to read."""
+        return {str(name): type(service).__name__ for name, service in self._providers.items()}
