@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
-from typing import Generic, Protocol
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar, cast
 from uuid import UUID
 
 from redis.asyncio import Redis
 from structlog.typing import FilteringBoundLogger
-from typing_extensions import TypeVar
+from typing_extensions import TypeVar as TypeVarWithDefault
 
 from kernel.clock import Clock
 from kernel.database import Database, Session
@@ -20,7 +20,8 @@ from kernel.secrets import Secrets
 from kernel.services import Services
 from kernel.settings import NoSettings, Settings
 
-S = TypeVar("S", bound=Settings, default=NoSettings, covariant=True)
+S = TypeVarWithDefault("S", bound=Settings, default=NoSettings, covariant=True)
+T = TypeVar("T")
 
 
 class Events(Protocol):
@@ -84,3 +85,14 @@ class Context(Generic[S]):
     tasks: Tasks
     secrets: Secrets
     deployment: Deployment
+    roles: Mapping[str, frozenset[str]] = field(default_factory=dict)  #: role → permissions, of all enabled plugins
+    _owned: dict[object, object] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def own(self, make: Callable[[Context[S]], T]) -> T:
+        """Return what *make* (a class, usually) makes of this context: the same object at every call.
+
+        So that a plugin's routes, services and lifespan share one object, while the plugin itself holds no state.
+        """
+        if make not in self._owned:
+            self._owned[make] = make(self)
+        return cast(T, self._owned[make])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from uuid import UUID
@@ -23,6 +25,16 @@ _cause: ContextVar[Cause | None] = ContextVar("cause", default=None)
 def set_cause(cause: Cause | None) -> None:
     """Make *cause* the cause of everything that this task does from now on."""
     _cause.set(cause)
+
+
+@contextmanager
+def caused_by(cause: Cause) -> Iterator[None]:
+    """Make *cause* the cause of what happens in the block."""
+    token = _cause.set(cause)
+    try:
+        yield
+    finally:
+        _cause.reset(token)
 
 
 def current_cause() -> Cause:

@@ -15,13 +15,16 @@
     │   ├── InvalidSettings
     │   ├── InvalidDeclaration
     │   ├── MigrationFailed
+    │   ├── DatabaseBehind
     │   └── StartFailed
     ├── CapabilityUnavailable      a service was asked for and nobody provides it now
     └── DatabaseError
         ├── RowMissing
         ├── UniqueViolation
         ├── ConstraintViolation
+        ├── InvalidValue           the database can not hold a value
         └── DatabaseUnavailable
+            └── TransactionConflict
 
 What a caller of the HTTP API did wrong is a `kernel.http.problems.Problem`, also a `LyceumError`.
 """
@@ -94,6 +97,10 @@ class MigrationFailed(BootError):
     """Mend the revision that failed; nothing of it has been applied."""
 
 
+class DatabaseBehind(BootError):
+    """Run `lyceum migrate`, which brings every database up to date."""
+
+
 class StartFailed(BootError):
     """Mend what the plugin's service or lifespan raised."""
 
@@ -129,3 +136,11 @@ class ConstraintViolation(DatabaseError):
 
 class DatabaseUnavailable(DatabaseError):
     """The connection was lost or could not be made; during a commit its outcome is unknown."""
+
+
+class InvalidValue(DatabaseError):
+    """A value is too large for its column, or text holds what text can not hold, such as a zero byte."""
+
+
+class TransactionConflict(DatabaseUnavailable):
+    """Another transaction was in the way and nothing was changed; run the whole transaction again."""

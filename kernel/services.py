@@ -51,6 +51,11 @@ class Services:
         """Add *service* to *contribution*; the lifecycle calls this, plugins declare `Provide`."""
         self._contributions[contribution] = (*self._contributions.get(contribution, ()), service)
 
+    def retract(self, contribution: Contribution[object], service: object) -> None:
+        """Take *service* out of *contribution* again, because its plugin stopped or failed."""
+        left = tuple(one for one in self._contributions.get(contribution, ()) if one is not service)
+        self._contributions[contribution] = left
+
     def withdraw(self, capabilities: Sequence[Capability[object]], reason: str) -> None:
         """Forget the providers of *capabilities*, which failed or stopped for *reason*."""
         for capability in capabilities:

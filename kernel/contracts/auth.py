@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Event, Identity
+from kernel import Event, Identity, problems
 from kernel.capabilities import Capability
 
 
@@ -18,6 +18,30 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     email: str
     roles: tuple[str, ...]
     active: bool
+
+
+class CodeRefused(problems.Problem):
+    """The code is wrong, expired, used or tried too often: the answer never says which."""
+
+    type, status, title = "code-refused", 401, "The code is not good; ask for a new one"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"WWW-Authenticate": "Bearer"})
+
+
+class TokenRefused(problems.Problem):
+    """The refresh token is wrong, expired, revoked or replaced: the answer never says which."""
+
+    type, status, title = "token-refused", 401, "The session has ended; sign in again"
+
+    def __init__(self) -> None:
+        super().__init__(headers={"WWW-Authenticate": "Bearer"})
+
+
+class LastAdministrator(problems.Problem):
+    """Nobody could administer the platform any more."""
+
+    type, status, title = "last-administrator", 409, "This is the last active administrator"
 
 
 class UserRegistered(Event, frozen=True, kw_only=True):
@@ -33,13 +57,13 @@ class UserRegistered(Event, frozen=True, kw_only=True):
 
 
 class RolesChanged(Event, frozen=True, kw_only=True):
-    """An administrator gave or took roles."""
+    """Somebody has other roles."""
 
     name: ClassVar[str] = "auth.roles_changed.v1"
     key: ClassVar[str] = "user_id"
     user_id: UUID
     roles: tuple[str, ...]  #: all that the person has now
-    changed_by: UUID
+    changed_by: UUID | None = None  #: the administrator; None for the command line
 
 
 class UserDisabled(Event, frozen=True, kw_only=True):
@@ -82,6 +106,16 @@ class Auth(Identity, Protocol):
 
     async def account(self, user_id: UUID) -> Account | None:
         """Return the account, None when there is none."""
+        ...
+
+    async def grant(self, email: str, *roles: str) -> Account:
+        """Give *roles*, beside those it has, to the account of *email*, which is made if there is none.
+
+        For whoever runs the deployment: the command line, demo data and tests. It asks nobody's permission.
+
+        Raises:
+            ValueError: *email* is not a mail address.
+        """
         ...
 
 

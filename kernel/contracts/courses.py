@@ -19,7 +19,8 @@ class CourseOffer(msgspec.Struct, frozen=True, kw_only=True):
     status: str  #: `draft`, `in-review`, `published` or `archived`
     price: int  #: minor units of *currency*; 0 is free
     currency: str  #: ISO 4217
-    instructors: tuple[UUID, ...]
+    instructors: tuple[UUID, ...]  #: the owner first
+    version: int = 0  #: grows with each change: of two offers of one course the greater is the newer
 
 
 class CourseCreated(Event, frozen=True, kw_only=True):
@@ -76,6 +77,22 @@ class CourseArchived(Event, frozen=True, kw_only=True):
     """The course is no longer offered; who has access keeps it."""
 
     name: ClassVar[str] = "courses.course_archived.v1"
+    key: ClassVar[str] = "course_id"
+    course_id: UUID
+
+
+class CourseRevised(Event, frozen=True, kw_only=True):
+    """An archived course is a draft again."""
+
+    name: ClassVar[str] = "courses.course_revised.v1"
+    key: ClassVar[str] = "course_id"
+    course_id: UUID
+
+
+class CourseDeleted(Event, frozen=True, kw_only=True):
+    """A draft that was never published is gone, with its sections and lessons."""
+
+    name: ClassVar[str] = "courses.course_deleted.v1"
     key: ClassVar[str] = "course_id"
     course_id: UUID
 

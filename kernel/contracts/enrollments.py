@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Event
+from kernel import Event, problems
 from kernel.capabilities import Capability, Contribution
 
 
@@ -18,6 +18,30 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     allowed: bool
     reason: str  #: such as `purchase`, `staff`, `no-grant`, `expired`, `revoked`
     until: datetime | None = None  #: when it ends; None for never
+
+
+class AlreadyEnrolled(problems.Problem):
+    """The person has access to the course without an end; nothing was bought."""
+
+    type, status, title = "already-enrolled", 409, "The course is yours already"
+
+
+class EnrollmentRefused(problems.Problem):
+    """A policy forbids the enrolment, or did not answer; nothing was bought."""
+
+    type, status, title = "enrollment-refused", 409, "This enrolment is not allowed"
+
+
+class PriceChanged(problems.Problem):
+    """The course costs another price than the person expected; the member `quote` holds it. Nothing was bought."""
+
+    type, status, title = "price-changed", 409, "The price is another one now"
+
+
+class PurchaseCameToNothing(problems.Problem):
+    """The purchase was given up; what was charged goes back. Buy again with a new key."""
+
+    type, status, title = "purchase-failed", 409, "The purchase came to nothing"
 
 
 class UserEnrolled(Event, frozen=True, kw_only=True):

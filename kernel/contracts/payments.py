@@ -4,7 +4,9 @@ Money is an integer of minor units (cents) in the deployment's one currency. Eve
 that its caller chooses: the same key with the same values is answered with the first outcome and moves nothing.
 
 HTTP surface, below `/api/v1/payments`: `GET /wallet`, `GET /statement`, `GET /quote?course_id=`,
-`POST /vouchers/redeem`, `POST /voucher-batches`, `GET /voucher-batches`, `GET /voucher-batches/{batch_id}`.
+`POST /vouchers/redeem`, `POST /voucher-batches`, `GET /voucher-batches`, `GET /voucher-batches/{batch_id}`. Its bodies
+are in `kernel.contracts.payments_http`. Whoever makes vouchers or looks at batches has `payments.manage_vouchers`.
+`kernel.testing.contracts.payments` tests a provider against all of this.
 """
 
 from __future__ import annotations
@@ -18,13 +20,16 @@ import msgspec
 from kernel import Event, problems
 from kernel.capabilities import Capability, Contribution
 
+#: The most that one movement may move, in minor units; sums of these stay exact in 64 bits and in JavaScript.
+MAX_AMOUNT: Final = 10**12
+
 
 class PriceLine(msgspec.Struct, frozen=True, kw_only=True):
     """One step from the list price to the price to pay, and who took it."""
 
     label: str
     amount: int  #: what the step adds; negative for a discount
-    source: str  #: `list-price` for the first line, the rule's name for the others
+    source: str  #: `list-price` for the first line, the rule's own name for what it did
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,9 +61,9 @@ class InsufficientFunds(problems.Problem):
 
 
 class ChargeConflict(problems.Problem):
-    """The purchase was charged before with other values; nothing was moved."""
+    """The idempotency key of a charge or refund came before with other values; nothing was moved."""
 
-    type, status, title = "charge-conflict", 409, "The purchase was charged with other values"
+    type, status, title = "charge-conflict", 409, "The same key came before with other values"
 
 
 class NothingToRefund(problems.Problem):
@@ -147,29 +152,37 @@ class Payments(Protocol):
 
         Raises:
             problems.NotFound: there is no such course on offer.
+            problems.Unavailable: a price rule failed; the detail names it.
         """
         ...
 
     async def charge(self, purchase_id: UUID, user_id: UUID, course_id: UUID, amount: int) -> Charge:
-        """Take *amount* (≥ 0) for the purchase; *purchase_id* is the idempotency key. Publishes `PurchaseCharged`.
+        """Take *amount* (0 to `MAX_AMOUNT`) for the purchase; *purchase_id* is the idempotency key.
+
+        Return the charge as it stands: of a repeat some may have gone back. Publishes `PurchaseCharged`, also for
+        an amount of 0.
 
         Raises:
+            ValueError: the amount is out of bounds.
             InsufficientFunds: the person has less; nothing was moved.
             ChargeConflict: the purchase was charged with other values.
         """
         ...
 
     async def find_charge(self, purchase_id: UUID) -> Charge | None:
-        """Return the charge of the purchase, None when nothing was taken."""
+        """Return the charge of the purchase as it stands, None when there is none."""
         ...
 
     async def refund(self, purchase_id: UUID, amount: int | None, *, key: str, reason: str) -> Charge:
-        """Give back *amount* of the charge, all that is left of it for None; *key* is the idempotency key.
+        """Give back *amount* (> 0) of the charge, all that is left of it for None; *key* is the idempotency key.
 
-        Publishes `ChargeRefunded`.
+        Return the charge as this refund left it. Publishes `ChargeRefunded`.
 
         Raises:
-            NothingToRefund: no charge, nothing left, or less left than *amount*; nothing was moved.
+            ValueError: the amount is not above 0.
+            NothingToRefund: no charge, nothing left (so it is with a charge of 0), or less left than *amount*;
+                nothing was moved.
+            ChargeConflict: the key came before with other values.
         """
         ...
 
@@ -180,7 +193,8 @@ class PriceRule(Protocol):
     async def lines(self, user_id: UUID, course_id: UUID, price: int) -> tuple[PriceLine, ...]:
         """Return the steps to take from *price* (what the earlier rules left); () for none.
 
-        A rule that raises makes the quote fail: a price is never guessed.
+        Steps that lead below 0 are made up for by a line of the provider. A rule that raises makes the quote
+        fail: a price is never guessed.
         """
         ...
 

@@ -21,19 +21,19 @@ class Executor(Protocol):
         errors.DatabaseUnavailable: the connection was lost; of a change the outcome is unknown.
     """
 
-    async def all(self, query: Query[R], **values: object) -> list[R]:
+    async def all(self, query: Query[R], /, **values: object) -> list[R]:
         """Return every row."""
         ...
 
-    async def first(self, query: Query[R], **values: object) -> R | None:
+    async def first(self, query: Query[R], /, **values: object) -> R | None:
         """Return the first row, None when there is none."""
         ...
 
-    async def one(self, query: Query[R], **values: object) -> R:
+    async def one(self, query: Query[R], /, **values: object) -> R:
         """Return the first row; raise `errors.RowMissing` when there is none."""
         ...
 
-    async def run(self, command: Command, **values: object) -> int:
+    async def run(self, command: Command, /, **values: object) -> int:
         """Run *command*; return the number of rows it affected."""
         ...
 
@@ -41,7 +41,7 @@ class Executor(Protocol):
         """Run *command* once for each of *rows*, all or none."""
         ...
 
-    async def guarded(self, change: Guarded[R], **values: object) -> R | None:
+    async def guarded(self, change: Guarded[R], /, **values: object) -> R | None:
         """Run *change* whole or not at all; return what its guard returned, None when it touched nothing."""
         ...
 

@@ -21,7 +21,16 @@ R = TypeVar("R")
 Statement = sa.sql.base.Executable
 
 
-class Query(Generic[R]):
+class Compilable:
+    """Keeps the plans of a statement, by dialect, from its first use on."""
+
+    __slots__ = ("plans",)
+
+    def __init__(self) -> None:
+        self.plans: dict[str, Any] = {}
+
+
+class Query(Compilable, Generic[R]):
     """A statement that returns rows: a select, or an insert, update or delete with `returning`.
 
     *row* is a msgspec Struct or dataclass whose fields are the statement's columns in the same order and with the
@@ -34,17 +43,19 @@ class Query(Generic[R]):
     __slots__ = ("row", "statement")
 
     def __init__(self, statement: Statement, row: type[R]) -> None:
+        super().__init__()
         _check_columns(statement, row)
         self.statement = statement
         self.row = row
 
 
-class Command:
+class Command(Compilable):
     """A statement of which only the number of affected rows matters."""
 
     __slots__ = ("statement",)
 
     def __init__(self, statement: Statement) -> None:
+        super().__init__()
         self.statement = statement
 
 
@@ -66,7 +77,7 @@ class Follow:
     values: Mapping[str, object]
 
 
-class Guarded(Generic[R]):
+class Guarded(Compilable, Generic[R]):
     """A change that happens whole or not at all, in one round trip.
 
     *guard* is an insert or update with `returning` (columns as in `Query`). If it touches a row, every `Follow` is
@@ -77,13 +88,14 @@ class Guarded(Generic[R]):
     __slots__ = ("follows", "guard", "row")
 
     def __init__(self, guard: Statement, row: type[R], follows: Sequence[Follow]) -> None:
+        super().__init__()
         _check_columns(guard, row)
         self.guard = guard
         self.row = row
         self.follows = tuple(follows)
 
 
-class Lookup(Generic[R]):
+class Lookup(Compilable, Generic[R]):
     """A read of one row by its key, shared by all who ask at the same moment.
 
     *statement* selects the rows whose key is among the expanding bind parameter `keys`
@@ -94,6 +106,7 @@ class Lookup(Generic[R]):
     __slots__ = ("row", "statement")
 
     def __init__(self, statement: Statement, row: type[R]) -> None:
+        super().__init__()
         _check_columns(statement, row)
         self.statement = statement
         self.row = row

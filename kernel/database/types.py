@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,6 +20,10 @@ NAMING: Final = {
 
 #: JSON: `jsonb` on PostgreSQL, text on SQLite.
 Json: Final = sa.JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+
+#: Turns one value on its way to or from the database.
+Processor = Callable[[datetime | None], datetime | None]
 
 
 class Timestamp(sa.types.TypeDecorator[datetime]):
@@ -42,6 +47,10 @@ class Timestamp(sa.types.TypeDecorator[datetime]):
         if value is None or value.tzinfo is not None:
             return value
         return value.replace(tzinfo=UTC)
+
+    def result_processor(self, dialect: sa.Dialect, coltype: object) -> Processor | None:
+        # asyncpg gives moments in UTC by itself: nothing to do for each value.
+        return None if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
 
 
 def new_metadata() -> sa.MetaData:

@@ -9,6 +9,7 @@
     ├── NotFound              404  not-found
     ├── PluginDisabled        404  plugin-disabled
     ├── MethodNotAllowed      405  method-not-allowed
+    ├── BodyTimeout           408  body-timeout
     ├── Conflict              409  conflict
     ├── RequestInProgress     409  request-in-progress   a twin with the same idempotency key still runs
     ├── PreconditionFailed    412  precondition-failed
@@ -124,6 +125,12 @@ class MethodNotAllowed(Problem):
     """The path exists, with other methods."""
 
     type, status, title = "method-not-allowed", 405, "The path does not have this method"
+
+
+class BodyTimeout(Problem):
+    """The body came too slowly."""
+
+    type, status, title = "body-timeout", 408, "The body did not arrive in time"
 
 
 class Conflict(Problem):

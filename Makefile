@@ -1,0 +1,42 @@
+# Everything from a fresh checkout: Python 3.11 or later is all that has to be there.
+#
+#   make run     an example deployment on http://127.0.0.1:8080
+#   make test    all tests, on SQLite and on a PostgreSQL and a Valkey of their own
+#   make lint    style, types and the borders between modules
+#   make bench   speed
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Bytecode makes a start three times as fast; it is made at installation even where the environment forbids it.
+COMPILE := $(BIN)/python -m compileall -q -j 0
+
+.PHONY: install run test bench lint clean
+
+install: .venv/installed
+
+# Made anew only when the lock or the metadata changed.
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("lyceum needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --no-input -q --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-input -q --no-deps --no-build-isolation --no-index -e .
+	-$(COMPILE) .venv/lib kernel plugins
+	touch $@
+
+run: install
+	$(BIN)/lyceum --config config/lyceum.toml up
+
+test: install
+	$(BIN)/pytest $(ARGS)
+
+bench: install
+	$(BIN)/python -m bench $(ARGS)
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv build dist *.egg-info

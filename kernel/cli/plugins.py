@@ -1,0 +1,156 @@
+"""`lyceum plugins list | plan | enable | disable | check`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from kernel import errors
+from kernel.cli import editing, planning
+from kernel.cli.console import Console
+from kernel.cli.planning import Plan
+from kernel.discovery import Catalogue
+
+if TYPE_CHECKING:
+    from kernel.lifecycle import Platform
+
+
+@click.group()
+def plugins() -> None:
+    """See, plan and change which plugins are on."""
+
+
+@plugins.command("list")
+@click.pass_obj
+def list_(console: Console) -> None:
+    """Show every installed plugin."""
+    rows = []
+    for member in console.boot().states():
+        provides = [str(one) for one in member.manifest.provides] if member.manifest else []
+        version = member.manifest.version if member.manifest else member.installed.version
+        rows.append((member.name, version, str(member.state), provides, member.installed.distribution, member.reason))
+    console.table(("Plugin", "Version", "State", "Provides", "Distribution", "Reason"), rows)
+
+
+@plugins.command()
+@click.option("--enable", "on", multiple=True, metavar="PLUGIN", help="As if this plugin were on.")
+@click.option("--disable", "off", multiple=True, metavar="PLUGIN", help="As if this plugin were off.")
+@click.pass_context
+def plan(ctx: click.Context, on: tuple[str, ...], off: tuple[str, ...]) -> None:
+    """Show what would start, in which order, and what a change would break. Nothing is changed."""
+    console = ctx.find_object(Console) or Console()
+    found = _plan(console, on, off)
+    _show(console, found)
+    if not found.boots:
+        ctx.exit(1)
+
+
+@plugins.command()
+@click.argument("names", nargs=-1, required=True, metavar="PLUGIN...")
+@click.pass_context
+def enable(ctx: click.Context, names: tuple[str, ...]) -> None:
+    """Switch each PLUGIN on in the configuration file, after saying what that means."""
+    _switch(ctx, on=names, off=())
+
+
+@plugins.command()
+@click.argument("names", nargs=-1, required=True, metavar="PLUGIN...")
+@click.pass_context
+def disable(ctx: click.Context, names: tuple[str, ...]) -> None:
+    """Switch each PLUGIN off in the configuration file, after saying what that means."""
+    _switch(ctx, on=(), off=names)
+
+
+@plugins.command()
+@click.argument("name", metavar="PLUGIN")
+@click.pass_context
+def check(ctx: click.Context, name: str) -> None:
+    """Check PLUGIN, on or off, against the rules of the house."""
+    from kernel.cli.conformance import check_plugin
+
+    console = ctx.find_object(Console) or Console()
+    verdicts = check_plugin(console, name)
+    console.table(("Rule", "Verdict", "Remedy"), [(one.rule, one.verdict, one.remedy) for one in verdicts])
+    if any(one.verdict == "broken" for one in verdicts):
+        ctx.exit(1)
+
+
+def _switch(ctx: click.Context, *, on: Sequence[str], off: Sequence[str]) -> None:
+    console = ctx.find_object(Console) or Console()
+    found = _plan(console, on, off)
+    _show(console, found)
+    if not found.boots:
+        click.echo("nothing was changed", err=True)
+        ctx.exit(1)
+    config = console.load()
+    written = editing.write(config, console.files(), _lists(console, on, off))
+    for file in written:
+        console.say(f"written to {file}; restart to let it take effect")
+    if not written:
+        console.say("it is so already; nothing was changed")
+
+
+def _plan(console: Console, on: Sequence[str], off: Sequence[str]) -> Plan:
+    lists = _lists(console, on, off)
+    before = _try_boot(console)
+    lost = planning.losses(before, off) if before else Plan(boots=True)
+    try:
+        after = console.boot({"plugins": {"enabled": lists.enabled, "disabled": lists.disabled}})
+    except errors.BootError as error:
+        return msgspec.structs.replace(lost, boots=False, reason=str(error))
+    return msgspec.structs.replace(
+        lost,
+        order=planning.order(before, after),
+        providers=planning.changed_providers(before, after),
+        migrations=asyncio.run(after.behind()),
+    )
+
+
+def _lists(console: Console, on: Sequence[str], off: Sequence[str]) -> editing.Lists:
+    catalogue, config = Catalogue.read(), console.load()
+    for name in (*on, *off):
+        catalogue.get(name, where="the command line")
+    now = editing.Lists(enabled=config.plugins.enabled, disabled=config.plugins.disabled)
+    return now.switched(on=on, off=off, bundled=catalogue.bundled())
+
+
+def _try_boot(console: Console) -> Platform | None:
+    try:
+        return console.boot()
+    except errors.BootError:  # a broken deployment may be what the change is to mend
+        return None
+
+
+def _show(console: Console, plan: Plan) -> None:
+    if console.json:
+        console.document(plan)
+        return
+    rows = [(place, *msgspec.structs.astuple(step)) for place, step in enumerate(plan.order, 1)]
+    if rows:
+        console.table(("", "Plugin", "Version", "Provides", "Change"), rows)
+    for line in _lines(plan):
+        console.say(line)
+    if not plan.boots:
+        click.echo(f"lyceum: it would not start: {plan.reason}", err=True)
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    for name in plan.stops:
+        yield f"{name} stops; its data stays"
+    for one in plan.dependants:
+        verb = "requires" if one.required else "does without"
+        yield f"{one.plugin} {verb} {one.capability} of {one.provider}"
+    for capability, name in plan.providers.items():
+        yield f"{capability} is provided by {name} from now on"
+    for route in plan.routes:
+        yield f"gone: {route}"
+    for page in plan.pages:
+        yield f"gone: the page {page}"
+    for handler in plan.handlers:
+        yield f"waits until the plugin is back: {handler}"
+    if plan.migrations:
+        yield f"`lyceum migrate` will change the databases of: {', '.join(plan.migrations)}"

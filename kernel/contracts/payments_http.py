@@ -1,0 +1,104 @@
+"""The bodies of the HTTP surface of `payments/1`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Final
+from uuid import UUID
+
+import msgspec
+
+from kernel.contracts.payments import MAX_AMOUNT
+
+#: The permission of whoever makes vouchers and looks at batches of them.
+MANAGE_VOUCHERS: Final = "payments.manage_vouchers"
+
+_FIRST_YEAR: Final = 2000
+_LAST_YEAR: Final = 9000  # short of where a change of time zone leaves the calendar
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class Wallet(msgspec.Struct, frozen=True, kw_only=True):
+    """What one person has."""
+
+    balance: int  #: minor units of *currency*
+    currency: str
+
+
+class StatementLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One movement of a wallet."""
+
+    id: UUID
+    kind: str  #: such as `voucher`, `charge` or `refund`
+    label: str  #: for people
+    amount: int  #: what it added to the wallet; negative for what it took
+    balance: int  #: what the wallet held after it
+    currency: str
+    reference: UUID  #: the voucher or the purchase
+    course_id: UUID | None
+    reason: str
+    created_at: datetime
+
+
+class RedeemVoucher(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A voucher's code as a person typed it; case, spaces and hyphens do not matter."""
+
+    code: Annotated[str, msgspec.Meta(max_length=100)]
+
+
+class Redemption(msgspec.Struct, frozen=True, kw_only=True):
+    """What a voucher brought."""
+
+    voucher_id: UUID
+    batch_id: UUID
+    amount: int
+    currency: str
+    balance: int  #: what the wallet holds now
+
+
+class NewVoucherBatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Vouchers to make, all alike but for their codes."""
+
+    count: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    amount: Annotated[int, msgspec.Meta(ge=1, le=MAX_AMOUNT)]  #: what each brings
+    max_uses: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1  #: of each voucher, once for each person
+    valid_from: Moment | None = None  #: None for at once
+    valid_until: Moment | None = None  #: the first moment at which it no longer counts; None for never
+    tag: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9 ._-]{0,59})?$(?!\n)")] = ""
+    comment: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    prefix: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{0,8}$(?!\n)")] = ""  #: with which every code begins
+
+    def __post_init__(self) -> None:
+        for name in ("valid_from", "valid_until"):
+            moment = getattr(self, name)
+            if moment and not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+                raise ValueError(f"'{name}' must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
+        if self.valid_from and self.valid_until and self.valid_until <= self.valid_from:
+            raise ValueError("'valid_until' must be later than 'valid_from'")
+
+
+class VoucherBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch of vouchers, without their codes."""
+
+    id: UUID
+    count: int
+    amount: int
+    currency: str
+    max_uses: int
+    valid_from: datetime | None
+    valid_until: datetime | None
+    tag: str
+    comment: str
+    prefix: str
+    created_by: UUID
+    created_at: datetime
+    withdrawn_at: datetime | None
+    redeemed: int  #: how many times its vouchers were used, all together
+
+
+class VoucherCodes(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to `POST /voucher-batches`, the only one that shows codes."""
+
+    batch: VoucherBatch
+    codes: tuple[str, ...]

@@ -1,0 +1,226 @@
+"""Workers: one for each handler, which takes what is due from the inbox and hands it to the handler.
+
+Order is kept for each source and key: while an event waits for its next attempt, later ones of its key wait behind it.
+A dead event lets them pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+from structlog.contextvars import bound_contextvars
+from structlog.typing import FilteringBoundLogger
+
+from kernel.clock import Clock
+from kernel.correlation import Cause, caused_by
+from kernel.database import Command, Database, Query, Session, Timestamp
+from kernel.database.tables import inbox
+from kernel.events.event import Delivery, Event, EventHandler
+from kernel.events.settings import EventSettings
+
+BACKOFF: Final = 2.6  # each delay is so many times the one before: 1 s to 5 min in seven steps
+JITTER: Final = 0.2  # of the delay, either way
+LONGEST_ERROR: Final = 2000  # characters
+
+
+class Undeliverable(Exception):
+    """No further attempt can help."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One event in the inbox of one handler."""
+
+    seq: int
+    event_id: UUID
+    source: str
+    type: str
+    key: str
+    data: bytes
+    correlation_id: UUID
+    causation_id: UUID | None
+    created_at: datetime
+    attempts: int
+
+
+# Literals, because the partial indexes are used only where the planner can see the state.
+WAITING: Final[sa.ColumnElement[str]] = sa.literal_column("'waiting'")
+_earlier = inbox.alias("earlier")
+
+#: Waits, is due, and nothing of the same key waits before it.
+_TAKEABLE: Final = sa.and_(
+    inbox.c.state == WAITING,
+    inbox.c.next_at <= bindparam("now", type_=Timestamp),
+    ~sa.exists().where(
+        _earlier.c.handler == inbox.c.handler,
+        _earlier.c.source == inbox.c.source,
+        _earlier.c.key == inbox.c.key,
+        _earlier.c.state == WAITING,
+        _earlier.c.seq < inbox.c.seq,
+    ),
+)
+
+NEXT: Final = Query(
+    sa.select(*(inbox.c[name] for name in Row.__struct_fields__))
+    .where(inbox.c.handler == bindparam("of_handler"), _TAKEABLE)
+    .order_by(inbox.c.next_at, inbox.c.seq)
+    .limit(1)
+    .with_for_update(of=inbox, skip_locked=True),
+    Row,
+)
+
+#: The handlers that have something to take: what came from another process, and what is to be tried again.
+DUE: Final = Query(sa.select(inbox.c.handler).where(_TAKEABLE).distinct(), str)
+
+DONE: Final = Command(
+    sa.update(inbox)
+    .where(inbox.c.seq == bindparam("of_seq"))
+    .values(
+        state=sa.literal_column("'done'"),
+        attempts=inbox.c.attempts + 1,
+        handled_at=bindparam("now", type_=Timestamp),
+        last_error=sa.null(),
+    )
+)
+
+FAILED: Final = Command(
+    sa.update(inbox)
+    .where(inbox.c.seq == bindparam("of_seq"), inbox.c.state == WAITING)
+    .values(
+        state=bindparam("new_state"),
+        attempts=bindparam("made"),
+        next_at=bindparam("again_at", type_=Timestamp),
+        last_error=bindparam("reason"),
+    )
+)
+
+#: What waits behind a failed event waits as long, so that nobody looks at it in vain meanwhile.
+HOLD_BACK: Final = Command(
+    sa.update(inbox)
+    .where(
+        inbox.c.handler == bindparam("of_handler"),
+        inbox.c.source == bindparam("of_source"),
+        inbox.c.key == bindparam("of_key"),
+        inbox.c.state == WAITING,
+        inbox.c.next_at < bindparam("again_at", type_=Timestamp),
+    )
+    .values(next_at=bindparam("again_at", type_=Timestamp))
+)
+
+
+class Worker:
+    """Runs one handler, one event at a time in this process."""
+
+    def __init__(
+        self,
+        db: Database,
+        handler: EventHandler,
+        *,
+        slots: asyncio.Semaphore,
+        settings: EventSettings,
+        clock: Clock,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._db = db
+        self._handler = handler
+        self._slots = slots
+        self._settings = settings
+        self._clock = clock
+        self._log = log.bind(handler=handler.name)
+        self._decoder = msgspec.json.Decoder(handler.event)
+
+    async def drain(self, until: Callable[[], bool] = lambda: False) -> int:
+        """Handle all that is due, or stop after the event at which *until* says so; return how many were tried."""
+        tried = 0
+        while not until() and await self._handle_next():
+            tried += 1
+        return tried
+
+    async def _handle_next(self) -> bool:
+        row = None
+        try:
+            async with self._slots, self._db.transaction() as session:
+                row = await session.first(NEXT, of_handler=self._handler.name, now=self._clock.now())
+                if row is None:
+                    return False
+                await self._handle(session, row)
+                await session.run(DONE, of_seq=row.seq, now=self._clock.now())
+        except Exception as error:
+            if row is None:
+                raise
+            await self._failed(row, error)
+        return True
+
+    async def _handle(self, session: Session, row: Row) -> None:
+        delivery = Delivery(
+            id=row.event_id,
+            event=self._decode(row),
+            source=row.source,
+            key=row.key,
+            time=row.created_at,
+            correlation_id=row.correlation_id,
+            causation_id=row.causation_id,
+        )
+        with (
+            caused_by(Cause(row.correlation_id, row.event_id)),
+            bound_contextvars(event_id=str(row.event_id), handler=self._handler.name),
+        ):
+            async with asyncio.timeout(self._settings.handler_timeout):
+                await self._call(session, delivery)
+
+    async def _call(self, session: Session, delivery: Delivery[Event]) -> None:
+        try:
+            await self._handler.handler(session, delivery)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            # The handler awaited something that was cancelled; nobody wants this worker to end.
+            raise RuntimeError("something that the handler waited for was cancelled") from error
+
+    def _decode(self, row: Row) -> Event:
+        wanted = self._handler.event
+        if row.type != wanted.name:
+            raise Undeliverable(f"the event is a {row.type}, the handler {self._handler.name} takes {wanted.name}")
+        try:
+            return self._decoder.decode(row.data)
+        except msgspec.MsgspecError as error:
+            raise Undeliverable(f"the data is not a {wanted.name}: {error}") from error
+
+    async def _failed(self, row: Row, error: Exception) -> None:
+        attempts = row.attempts + 1
+        dead = isinstance(error, Undeliverable) or attempts >= self._settings.attempts
+        delay = delay_after(attempts, self._settings)
+        reason = _describe(error, self._settings)
+        again_at = self._clock.now() + timedelta(seconds=delay)
+        async with self._db.transaction() as session:
+            state = "dead" if dead else "waiting"
+            await session.run(FAILED, of_seq=row.seq, new_state=state, made=attempts, again_at=again_at, reason=reason)
+            if not dead:
+                keys = {"of_handler": self._handler.name, "of_source": row.source, "of_key": row.key}
+                await session.run(HOLD_BACK, again_at=again_at, **keys)
+        facts = {"event_id": str(row.event_id), "type": row.type, "source": row.source, "attempts": attempts}
+        if dead:
+            facts["remedy"] = "mend the cause, then: lyceum events retry"
+            self._log.error("event is dead", action="event.dead", reason=reason, exc_info=error, **facts)
+        else:
+            self._log.warning("event handler failed", action="event.failed", reason=reason, again_in=delay, **facts)
+
+
+def delay_after(attempts: int, settings: EventSettings) -> float:
+    """Return the seconds to wait after so many failed attempts."""
+    delay = min(settings.longest_delay, settings.first_delay * BACKOFF ** (attempts - 1))
+    return delay * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311, no secret
+
+
+def _describe(error: Exception, settings: EventSettings) -> str:
+    if isinstance(error, TimeoutError) and not error.args:
+        return f"the handler did not end within {settings.handler_timeout:g} s"
+    return f"{type(error).__name__}: {error}"[:LONGEST_ERROR]

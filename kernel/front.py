@@ -1,0 +1,92 @@
+"""The front of a deployment: the API, the pages and the operators' routes in one application."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+from aiohttp import web
+
+from kernel import logs
+from kernel.http.access import AccessLog, JsonAccessLog, StructuredAccessLog
+from kernel.http.application import Mounted, build_application
+from kernel.http.callers import identify
+from kernel.http.limits import Limiter
+from kernel.http.metrics import HttpMetrics
+from kernel.http.operations import Operations
+from kernel.members import Member, State
+from kernel.web.parts import Part
+from kernel.web.site import Site
+
+if TYPE_CHECKING:
+    from kernel.database import Database
+    from kernel.lifecycle import Platform
+
+
+def build(platform: Platform) -> web.Application:
+    """Return the application of *platform*, whose plugins have started.
+
+    Raises:
+        errors.InvalidDeclaration: a route or a page can not be served.
+    """
+    config, metrics = platform.config, HttpMetrics()
+    site = Site(parts(platform), deployment=config.deployment(), identify=identify)
+    app = build_application(
+        mounted(platform),
+        disabled=_disabled(platform),
+        services=platform.services,
+        deployment=config.deployment(),
+        settings=config.http,
+        limiter=Limiter(platform.redis.shared, platform.log),
+        metrics=metrics,
+        clock=platform.clock,
+        log=platform.log,
+        access=_access_log(platform),
+        error_page=site.error_page,
+    )
+    site.install(app)
+    Operations(platform, identify=identify, metrics=metrics).install(app)
+    return app
+
+
+def mounted(platform: Platform) -> tuple[Mounted, ...]:
+    """Return the routes of every plugin that is on, those that failed included."""
+    return tuple(_mounted(platform, member) for member in platform.states() if member.state is not State.DISABLED)
+
+
+def parts(platform: Platform) -> tuple[Part, ...]:
+    """Return what every running plugin gives to the site."""
+    return tuple(_parts(platform))
+
+
+def _mounted(platform: Platform, member: Member) -> Mounted:
+    hooks, running = platform.assembly.hooks, member.running
+    return Mounted(
+        plugin=member.name,
+        mount=member.mount or member.name,
+        routes=running.declarations.routes if running else (),
+        db=cast("Database", running.database if running else None),  # of a failed plugin nobody asks it
+        error_response=hooks.error_response if hooks.answers_errors() else None,
+        failed=member.reason if member.state is State.FAILED else None,
+    )
+
+
+def _parts(platform: Platform) -> Iterator[Part]:
+    for member in platform.states():
+        if member.alive and member.manifest and member.running:
+            pages = member.running.declarations.pages
+            yield Part(plugin=member.name, summary=member.manifest.summary, declarations=pages)
+
+
+def _disabled(platform: Platform) -> dict[str, str]:
+    # what a plugin that is off would provide is not known without importing it: its name has to do
+    taken = {member.mount or member.name for member in platform.states() if member.state is not State.DISABLED}
+    off = (member.name for member in platform.states() if member.state is State.DISABLED)
+    return {name: name for name in off if name not in taken}
+
+
+def _access_log(platform: Platform) -> AccessLog:
+    if logs.for_people(platform.config):
+        return StructuredAccessLog(platform.log)
+    return JsonAccessLog(sys.stderr.buffer)

@@ -1,0 +1,171 @@
+"""Answers: how the result of a handler becomes a response.
+
+A handler returns a value and the kernel encodes it. `Answer` adds a status, headers and cookies to a value;
+`Encoded` and `Rendered` hold JSON that was encoded earlier, so that a stored card is not decoded to be encoded again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Final, Generic, TypeVar, get_args, get_origin
+
+import msgspec
+from aiohttp import web
+from multidict import CIMultiDict
+
+from kernel.http import problems
+from kernel.http.pages import Page
+
+T = TypeVar("T")
+
+_encode: Final = msgspec.json.Encoder().encode
+
+
+@dataclass(frozen=True)
+class Cookie:
+    """A cookie to set; a *max_age* of 0 deletes it. `HttpOnly` and `SameSite` are always set."""
+
+    name: str
+    value: str
+    max_age: int  #: seconds
+    path: str = "/"
+    secure: bool = True
+    samesite: str = "Lax"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """*value* with more than its encoding."""
+
+    value: T
+    status: int | None = None  #: the route's own when None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cookies: tuple[Cookie, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded(Generic[T]):
+    """A *T* that is JSON already."""
+
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Renders:
+    """Says in an annotation what a `msgspec.Raw` holds: `Annotated[msgspec.Raw, Renders(CourseCard)]`."""
+
+    type: Any
+
+
+@dataclass(slots=True)
+class Reply:
+    """A response in the making: what is stored for an idempotency key, and what is sent."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+    cookies: tuple[Cookie, ...] = ()
+
+
+NO_HEADERS: Final[Mapping[str, str]] = {}
+
+#: Makes the reply of a handler's result; the integer is the route's status.
+Encode = Callable[[Any, int, web.Request], Reply]
+
+
+def json_reply(value: object, status: int, http: web.Request) -> Reply:
+    """Return *value* encoded."""
+    return Reply(status, _encode(value), NO_HEADERS)
+
+
+def page_reply(value: Page[object], status: int, http: web.Request) -> Reply:
+    """Return a page, with a link to the next one."""
+    if value.next is None:
+        return Reply(status, _encode(value), NO_HEADERS)
+    following = http.rel_url.update_query(cursor=value.next)
+    return Reply(status, _encode(value), {"Link": f'<{following}>; rel="next"'})
+
+
+def empty_reply(value: None, status: int, http: web.Request) -> Reply:
+    """Return the answer of a handler that returns None."""
+    return Reply(204 if status == 200 else status, b"", NO_HEADERS)
+
+
+def encoded_reply(value: Encoded[object], status: int, http: web.Request) -> Reply:
+    """Return what was encoded before."""
+    return Reply(status, value.body, NO_HEADERS)
+
+
+def encoder_of(annotation: Any) -> Encode:
+    """Return what encodes the results of a handler that is annotated so."""
+    origin = get_origin(annotation) or annotation
+    if origin is Answer:
+        return _answer_encoder(encoder_of(get_args(annotation)[0]))
+    if annotation in (None, type(None)):
+        return empty_reply
+    return page_reply if origin is Page else encoded_reply if origin is Encoded else json_reply
+
+
+def _answer_encoder(inner: Encode) -> Encode:
+    def answer_reply(value: Answer[object], status: int, http: web.Request) -> Reply:
+        reply = inner(value.value, status if value.status is None else value.status, http)
+        return Reply(reply.status, reply.body, {**reply.headers, **value.headers}, value.cookies)
+
+    return answer_reply
+
+
+def shape(annotation: Any) -> Any:
+    """Return the type that *annotation* looks like from outside, for the documentation."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return next((extra.type for extra in arguments[1:] if isinstance(extra, Renders)), annotation)
+    if origin in (Answer, Encoded):
+        return shape(arguments[0])
+    if origin is Page or origin in (list, tuple):
+        return origin[tuple(argument if argument is Ellipsis else shape(argument) for argument in arguments)]
+    return annotation
+
+
+def etag_of(body: bytes) -> str:
+    """Return the entity tag of *body*, the same in every process."""
+    return f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+
+
+def matches(header: str, etag: str) -> bool:
+    """Return whether *etag* is among the tags of an `If-Match` or `If-None-Match` *header* (weak comparison)."""
+    if header.strip() == "*":
+        return True
+    wanted = etag.removeprefix("W/")
+    return any(tag.strip().removeprefix("W/") == wanted for tag in header.split(","))
+
+
+def require_match(http: web.Request, etag: str) -> None:
+    """Refuse a change of what the caller has not seen: *etag* is the present state's tag.
+
+    A request without `If-Match` passes.
+
+    Raises:
+        problems.PreconditionFailed: the header names other tags.
+    """
+    header = http.headers.get("If-Match")
+    if header is not None and not matches(header, etag):
+        raise problems.PreconditionFailed("Read it again and repeat the change.", headers={"ETag": etag})
+
+
+def response_of(reply: Reply, headers: CIMultiDict[str]) -> web.Response:
+    """Return the response; *headers* are the route's own, given away by the caller."""
+    headers.update(reply.headers)
+    response = web.Response(body=reply.body or None, status=reply.status, headers=headers)
+    for cookie in reply.cookies:
+        response.set_cookie(
+            cookie.name,
+            cookie.value,
+            max_age=cookie.max_age,
+            path=cookie.path,
+            secure=cookie.secure,
+            samesite=cookie.samesite,
+            httponly=True,
+        )
+    return response

@@ -1,0 +1,113 @@
+"""The frame around every request: its id, its deadline, what became of its exceptions, its numbers and its log line."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from aiohttp import web
+from multidict import CIMultiDict
+from structlog.typing import FilteringBoundLogger
+
+from kernel.clock import Clock
+from kernel.correlation import Cause, set_cause
+from kernel.deployment import Deployment
+from kernel.http import problems
+from kernel.http.access import AccessLine, AccessLog
+from kernel.http.callers import Callers, request_id
+from kernel.http.deadlines import Deadlines
+from kernel.http.failures import ErrorResponse, Failures
+from kernel.http.limits import Limiter
+from kernel.http.metrics import HttpMetrics, RouteMetrics
+from kernel.http.request import Request
+from kernel.http.settings import HttpSettings
+
+Respond = Callable[[Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """What all endpoints of one application share."""
+
+    callers: Callers
+    deployment: Deployment
+    settings: HttpSettings
+    headers: CIMultiDict[str]  #: of every answer of the API
+    deadlines: Deadlines
+    failures: Failures
+    limiter: Limiter
+    metrics: HttpMetrics
+    access: AccessLog
+    clock: Clock
+    log: FilteringBoundLogger
+
+
+SHARED: Final = web.AppKey("shared", Shared)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Frame:
+    """The frame of one route."""
+
+    shared: Shared
+    plugin: str
+    route: str  #: the path with its placeholders
+    timeout: float
+    numbers: RouteMetrics
+    log: FilteringBoundLogger
+    error_response: ErrorResponse | None = None
+
+    async def run(self, http: web.Request, respond: Respond) -> web.StreamResponse:
+        """Return what *respond* answers in time, or the answer to what it raised."""
+        started = perf_counter()
+        shared = self.shared
+        text = request_id(http)
+        request = Request(msgspec.convert(text, UUID), http, shared.callers.addresses.of(http), None)
+        set_cause(Cause(request.id))
+        try:
+            response = await self._in_time(request, respond)
+        except Exception as error:
+            response = shared.failures.answer(http, error, self.log, self.error_response)
+        if not response.prepared:
+            response.headers["X-Request-ID"] = text
+        self._tell(request, response, perf_counter() - started)
+        return response
+
+    async def _in_time(self, request: Request, respond: Respond) -> web.StreamResponse:
+        deadlines = self.shared.deadlines
+        task = deadlines.begin(self.timeout)
+        try:
+            return await respond(request)
+        except asyncio.CancelledError:
+            if deadlines.runs(task):  # not the deadline: the process stops
+                raise
+            raise self._late(request.http) from None
+        finally:
+            deadlines.end(task)
+
+    def _late(self, http: web.Request) -> problems.Problem:
+        if not http.content.at_eof():
+            return problems.BodyTimeout()
+        return problems.Timeout(f"It may take {self.timeout:g} s. Whether it took effect is not known.")
+
+    def _tell(self, request: Request, response: web.StreamResponse, seconds: float) -> None:
+        self.numbers.observe(response.status, seconds)
+        http, caller = request.http, request.caller
+        self.shared.access(
+            AccessLine(
+                plugin=self.plugin,
+                method=http.method,
+                route=self.route,
+                path=http.path,
+                status=response.status,
+                microseconds=int(seconds * 1e6),
+                request_id=request.id,
+                address=request.address,
+                person=None if caller is None else caller.id,
+            )
+        )

@@ -1,0 +1,107 @@
+"""What is known of every plugin, for operators to read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from yarl import URL
+
+from kernel.conversion import Url
+from kernel.events.administration import Backlog
+from kernel.hooks import Hooks
+from kernel.members import Member
+from kernel.settings import Secret
+
+if TYPE_CHECKING:
+    from kernel.lifecycle import Platform
+
+HIDDEN: Final = "…"
+
+
+class HandlerReport(msgspec.Struct, frozen=True):
+    """What waits for one event handler."""
+
+    name: str
+    lag: int
+    dead: int
+
+
+class PluginReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One installed plugin; a plugin that is off tells only its first facts."""
+
+    name: str
+    distribution: str
+    version: str
+    state: str
+    reason: str | None
+    optional: bool
+    summary: str = ""
+    provides: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    wants: tuple[str, ...] = ()
+    mount: str = ""
+    hooks: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    handlers: tuple[HandlerReport, ...] = ()
+    migration: str | None = None
+    start_seconds: float = 0.0
+    settings: object = None
+
+
+async def report(platform: Platform) -> list[PluginReport]:
+    """Return what is known of each installed plugin, in the order of their start."""
+    backlogs = (await platform.events.lag()).handlers
+    return [describe(member, platform.assembly.hooks, backlogs) for member in platform.states()]
+
+
+def describe(member: Member, hooks: Hooks, backlogs: Sequence[Backlog] = ()) -> PluginReport:
+    """Return what is known of *member*."""
+    facts = PluginReport(
+        name=member.name,
+        distribution=member.installed.distribution,
+        version=member.manifest.version if member.manifest else member.installed.version,
+        state=str(member.state),
+        reason=member.reason,
+        optional=member.optional,
+    )
+    if member.manifest is None or member.plugin is None:
+        return facts
+    routes = member.running.declarations.routes if member.running else ()
+    return msgspec.structs.replace(
+        facts,
+        summary=member.manifest.summary,
+        provides=tuple(map(str, member.manifest.provides)),
+        requires=tuple(map(str, member.manifest.requires)),
+        wants=tuple(map(str, member.manifest.wants)),
+        mount=member.mount,
+        hooks=hooks.names(member.plugin),
+        routes=tuple(f"{route.method} /api/v1/{member.mount}{route.path}" for route in routes),
+        handlers=tuple(_handlers(member.name, backlogs)),
+        start_seconds=round(member.seconds, 3),
+        settings=shown(member.settings),
+    )
+
+
+def _handlers(plugin: str, backlogs: Sequence[Backlog]) -> list[HandlerReport]:
+    return [
+        HandlerReport(name=one.handler, lag=one.unreceived + one.waiting, dead=one.dead)
+        for one in backlogs
+        if one.plugin == plugin
+    ]
+
+
+def shown(value: object) -> object:
+    """Return *value* as JSON can hold it, without anything that is secret by its type."""
+    if isinstance(value, Secret):
+        return HIDDEN
+    if isinstance(value, Url):
+        return str(URL(value).with_user(None))
+    if isinstance(value, msgspec.Struct):
+        return {name: shown(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, Mapping):
+        return {str(key): shown(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [shown(item) for item in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

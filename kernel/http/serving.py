@@ -1,0 +1,168 @@
+"""Serving: aiohttp's server with our limits, and an answer for what never reaches a route.
+
+What aiohttp can not limit is left to the reverse proxy that a production deployment has in front: how slowly a
+client may read its answer, and how many connections there may be in all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.http import HttpRequestParser
+
+from kernel import errors
+from kernel.correlation import current_cause
+from kernel.http import problems
+from kernel.http.application import DEFAULT_TIMEOUT
+from kernel.http.frame import SHARED, Frame, Shared
+from kernel.http.request import Request
+from kernel.http.settings import API_PREFIX, HttpSettings
+
+MAX_LINE: Final = 8190  # bytes of the request line: method, path and query
+MAX_FIELD: Final = 8190  # bytes of one header
+MAX_HEADERS: Final = 64
+NOT_FOUND: Final = "(none)"  # the route label of what no route matched
+
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def runner(app: web.Application, settings: HttpSettings) -> web.AppRunner:
+    """Return what serves *app*, made by `build_application`, on any number of sites.
+
+    A handler runs on when its client has gone: a change that has begun is finished and its answer is kept under the
+    idempotency key, and the route's deadline bounds the work.
+
+    Raises:
+        errors.StartFailed: aiohttp runs without its compiled parser.
+    """
+    if HttpRequestParser.__module__ != "aiohttp._http_parser":
+        raise errors.StartFailed("aiohttp runs without its compiled HTTP parser; install a wheel of aiohttp")
+    return _Runner(
+        app,
+        access_log=None,
+        handler_cancellation=False,
+        handle_signals=False,
+        shutdown_timeout=settings.shutdown_seconds,
+        keepalive_timeout=settings.keepalive_seconds,
+        lingering_time=settings.lingering_seconds,
+        max_line_size=MAX_LINE,
+        max_field_size=MAX_FIELD,
+        max_headers=MAX_HEADERS,
+        auto_decompress=False,
+    )
+
+
+class _Runner(web.AppRunner):
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        options = {name: value for name, value in self._kwargs.items() if name != "handler_cancellation"}
+        return _Server(Reception(self.app, made.request_handler), made, self.app[SHARED], options)
+
+
+class _Server(web.Server):
+    """Makes our connections."""
+
+    def __init__(self, handle: Handle, made: web.Server, shared: Shared, options: dict[str, Any]) -> None:
+        super().__init__(
+            handle, request_factory=made.request_factory, handler_cancellation=made.handler_cancellation, **options
+        )
+        self.shared = shared
+        self.connected: Counter[str] = Counter()
+        self._options = options
+
+    def __call__(self) -> web.RequestHandler:
+        return _Connection(self, loop=asyncio.get_running_loop(), **self._options)
+
+
+class _Connection(web.RequestHandler):
+    """One client's connection."""
+
+    __slots__ = ("_address", "_owner")
+
+    def __init__(self, owner: _Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
+        super().__init__(owner, loop=loop, **options)
+        self._owner = owner
+        self._address = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Close what is over the limit of its address at once."""
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        self._address = str(peer[0]) if isinstance(peer, tuple) else ""
+        self._owner.connected[self._address] += 1
+        if self._is_one_too_many():
+            self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Count the connection out."""
+        connected = self._owner.connected
+        connected[self._address] -= 1
+        if not connected[self._address]:
+            del connected[self._address]
+        super().connection_lost(exc)
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP as we answer everything else; aiohttp would log it as an error of ours."""
+        if status >= 500:
+            self.log_exception("request failed outside of a route", exc_info=exc)
+        problem = problems.BadRequest("It is not HTTP as we read it.") if status < 500 else problems.Internal()
+        response = web.json_response(
+            problem.document() | {"instance": f"urn:uuid:{current_cause().correlation}"},
+            status=problem.status,
+            content_type="application/problem+json",
+        )
+        response.force_close()
+        return response
+
+    def _is_one_too_many(self) -> bool:
+        shared = self._owner.shared
+        return (
+            self._owner.connected[self._address] > shared.settings.connections_per_address
+            and self._address != ""
+            and not shared.callers.addresses.trusts(self._address)
+        )
+
+
+class Reception:
+    """Takes every request: the API's endpoints frame themselves, everything else is framed here."""
+
+    def __init__(self, app: web.Application, handle: Handle) -> None:
+        self._handle = handle
+        self._shared = app[SHARED]
+
+    async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
+        """Answer *http*."""
+        if not isinstance(http, web.Request):
+            return await self._handle(http)
+        if not http.path.startswith(API_PREFIX):
+            return await self._frame(http).run(http, self._pass_on)
+        try:
+            return await self._handle(http)
+        except Exception as error:
+            return await self._frame(http).run(http, _raising(error))
+
+    async def _pass_on(self, request: Request) -> web.StreamResponse:
+        return await self._handle(request.http)
+
+    def _frame(self, http: web.Request) -> Frame:
+        return Frame(
+            shared=self._shared,
+            plugin="web",
+            route=NOT_FOUND,
+            timeout=DEFAULT_TIMEOUT,
+            numbers=self._shared.metrics.route("web", NOT_FOUND, http.method),
+            log=self._shared.log,
+        )
+
+
+def _raising(error: Exception) -> Callable[[Request], Awaitable[web.StreamResponse]]:
+    async def respond(request: Request) -> web.StreamResponse:
+        raise error
+
+    return respond

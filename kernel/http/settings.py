@@ -1,0 +1,33 @@
+"""What an administrator may set under `[http]`."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Annotated, Final
+
+import msgspec
+
+from kernel.settings import Settings
+
+API_PREFIX: Final = "/api/v1"
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=600)]
+
+
+class HttpSettings(Settings, frozen=True):
+    """The limits of the HTTP side."""
+
+    trusted_proxies: tuple[str, ...] = ()  #: networks whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`
+    unsafe_rate: str = "300/minute"  #: of unsafe requests for each person or address, counted in each process
+    body_seconds: Seconds = 15.0  #: within which a request's body must have arrived
+    keepalive_seconds: Seconds = 30.0  #: also the time that a client has for the headers of a request
+    lingering_seconds: Seconds = 2.0  #: how long an unread body is read on, so that the client sees the refusal
+    shutdown_seconds: Seconds = 15.0  #: that running requests have to finish
+    connections_per_address: Annotated[int, msgspec.Meta(ge=1)] = 512  #: trusted proxies are not counted
+
+    def __post_init__(self) -> None:
+        for network in self.trusted_proxies:
+            try:
+                ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"trusted_proxies: {network!r} is not a network; write it as '10.0.0.0/8'") from error

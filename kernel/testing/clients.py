@@ -1,0 +1,59 @@
+"""HTTP clients for tests: aiohttp's own, with the deployment's address and somebody's token."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from uuid import UUID
+
+import aiohttp
+from aiohttp.client import _RequestContextManager, _WSRequestContextManager
+
+PATIENCE: Final = aiohttp.ClientTimeout(total=30)
+
+
+class Client:
+    """One caller of a deployment. Use it as an aiohttp session: `async with client.get("/api/v1/courses") as answer:`.
+
+    `call` is shorter where only the decoded body matters.
+    """
+
+    def __init__(self, url: str, *, token: str | None = None, user: UUID | None = None) -> None:
+        self.token = token
+        self.user = user  #: the id of whoever is signed in
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.session = aiohttp.ClientSession(
+            url, headers=headers, timeout=PATIENCE, cookie_jar=aiohttp.DummyCookieJar()
+        )
+
+    def request(self, method: str, path: str, **options: Any) -> _RequestContextManager:
+        return self.session.request(method, path, **options)
+
+    def get(self, path: str, **options: Any) -> _RequestContextManager:
+        return self.session.get(path, **options)
+
+    def post(self, path: str, **options: Any) -> _RequestContextManager:
+        return self.session.post(path, **options)
+
+    def put(self, path: str, **options: Any) -> _RequestContextManager:
+        return self.session.put(path, **options)
+
+    def patch(self, path: str, **options: Any) -> _RequestContextManager:
+        return self.session.patch(path, **options)
+
+    def delete(self, path: str, **options: Any) -> _RequestContextManager:
+        return self.session.delete(path, **options)
+
+    def ws_connect(self, path: str, **options: Any) -> _WSRequestContextManager:
+        return self.session.ws_connect(path, **options)
+
+    async def call(self, method: str, path: str, body: object = None, *, expect: int = 200, **options: Any) -> Any:
+        """Send *body* as JSON, make sure that the status is *expect*, and return the decoded answer."""
+        if body is not None:
+            options["json"] = body
+        async with self.session.request(method, path, **options) as answer:
+            text = await answer.text()
+            assert answer.status == expect, f"{method} {path} answered {answer.status}, not {expect}: {text}"
+            return await answer.json(content_type=None) if text else None
+
+    async def close(self) -> None:
+        await self.session.close()

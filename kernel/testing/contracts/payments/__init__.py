@@ -1,0 +1,20 @@
+"""The kit of `payments/1`: the service by `PaymentsContract`, its HTTP surface by `PaymentsHttpContract`."""
+
+from kernel.testing.contracts.payments.batches import BatchesContract
+from kernel.testing.contracts.payments.charges import ChargesContract
+from kernel.testing.contracts.payments.deployed import DeployedPayments, deploy_payments
+from kernel.testing.contracts.payments.harness import PaymentsHarness
+from kernel.testing.contracts.payments.quotes import QuotesContract
+from kernel.testing.contracts.payments.redemption import RedemptionContract
+from kernel.testing.contracts.payments.refunds import RefundsContract
+from kernel.testing.contracts.payments.wallets import WalletsContract
+
+__all__ = ["DeployedPayments", "PaymentsContract", "PaymentsHarness", "PaymentsHttpContract", "deploy_payments"]
+
+
+class PaymentsContract(QuotesContract, ChargesContract, RefundsContract):
+    """Supply the fixture `harness`: a `PaymentsHarness` of a provider that nobody has used yet."""
+
+
+class PaymentsHttpContract(WalletsContract, BatchesContract, RedemptionContract):
+    """Supply the fixture `harness`: `deploy_payments(deploy, "your-plugin", charges_money=…)`."""

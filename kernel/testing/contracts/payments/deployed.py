@@ -1,0 +1,101 @@
+"""A harness for a provider that runs in a deployment: it is funded by vouchers, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+import msgspec
+
+from kernel import Event, new_id
+from kernel.contracts.courses import COURSES
+from kernel.contracts.payments import (
+    PAYMENTS,
+    ChargeRefunded,
+    Payments,
+    PurchaseCharged,
+    VoucherBatchCreated,
+    VoucherRedeemed,
+    WalletToppedUp,
+)
+from kernel.contracts.payments_http import Redemption, VoucherCodes
+from kernel.testing import witness
+from kernel.testing.clients import Client
+from kernel.testing.deploying import Deploy
+from kernel.testing.deployment import Deployment, PluginClass, Tables
+from kernel.testing.fakes.courses import InMemoryCourses, InMemoryCoursesPlugin
+
+BASE = "/api/v1/payments"
+REDEEM = f"{BASE}/vouchers/redeem"
+BATCHES = f"{BASE}/voucher-batches"
+EVENTS = (ChargeRefunded, PurchaseCharged, VoucherBatchCreated, VoucherRedeemed, WalletToppedUp)
+
+
+@dataclass
+class DeployedPayments:
+    """Fulfils `PaymentsHarness`, and gives clients for the HTTP surface."""
+
+    deployment: Deployment
+    charges_money: bool
+
+    @property
+    def payments(self) -> Payments:
+        return self.deployment.platform.services.get(PAYMENTS)
+
+    @property
+    def courses(self) -> InMemoryCourses:
+        return cast(InMemoryCourses, self.deployment.platform.services.get(COURSES))
+
+    async def fund(self, user_id: UUID, amount: int) -> None:
+        (code,) = await self.vouchers(amount=amount)
+        await redeem(self.person(user_id), code)
+
+    async def balance(self, user_id: UUID) -> int:
+        wallet = await self.person(user_id).call("GET", f"{BASE}/wallet")
+        return int(wallet["balance"])
+
+    async def offer(self, price: int, *, status: str = "published") -> UUID:
+        return self.courses.add(price, status=status)
+
+    async def events(self) -> Sequence[Event]:
+        await self.deployment.settle()
+        return self.deployment.platform.context(witness.NAME).own(witness.Witnessed).events
+
+    def person(self, user_id: UUID | None = None) -> Client:
+        """Return a client for a learner."""
+        return self.deployment.client("student", user=user_id)
+
+    def administrator(self) -> Client:
+        """Return a client for somebody who may make vouchers."""
+        return self.deployment.client("admin")
+
+    async def vouchers(self, **batch: object) -> tuple[str, ...]:
+        """Make a batch of vouchers, one if nothing else is said; return the codes."""
+        return (await create(self.administrator(), {"count": 1, **batch})).codes
+
+
+async def deploy_payments(
+    deploy: Deploy, *names: str, charges_money: bool, settings: Tables | None = None
+) -> DeployedPayments:
+    """Deploy the plugins *names*, one of which provides `payments/1`, with courses that tests make."""
+    plugins: list[PluginClass] = [InMemoryCoursesPlugin, witness.witness_of(*EVENTS)]
+    return DeployedPayments(await deploy(*names, plugins=plugins, settings=settings), charges_money)
+
+
+def fresh_key() -> dict[str, str]:
+    """Return the header of a request that was never sent before."""
+    return {"Idempotency-Key": str(new_id())}
+
+
+async def create(administrator: Client, batch: Mapping[str, object]) -> VoucherCodes:
+    """Make a batch of vouchers."""
+    answer = await administrator.call("POST", BATCHES, batch, expect=201, headers=fresh_key())
+    return msgspec.convert(answer, VoucherCodes)
+
+
+async def redeem(person: Client, code: str) -> Redemption:
+    """Redeem a voucher that must count."""
+    answer = await person.call("POST", REDEEM, {"code": code}, headers=fresh_key())
+    return msgspec.convert(answer, Redemption)

@@ -1,0 +1,74 @@
+"""HTTP: what people have, how it came about, and what a course costs them."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kernel import new_id
+from kernel.contracts.payments import Quote
+from kernel.contracts.payments_http import StatementLine, Wallet
+from kernel.testing.contracts.payments.deployed import BASE, BATCHES, REDEEM, DeployedPayments, fresh_key, redeem
+from kernel.testing.contracts.payments.harness import PRICE, taken
+
+
+class WalletsContract:
+    """What every provider answers about what people have."""
+
+    async def test_wallet_of_a_new_person_is_empty(self, harness: DeployedPayments) -> None:
+        """Everybody has a wallet."""
+        answer = await harness.person().call("GET", f"{BASE}/wallet")
+
+        wallet = msgspec.convert(answer, Wallet)
+        assert wallet.balance == 0
+        assert len(wallet.currency) == 3
+
+    async def test_statement_lists_movements_the_newest_first(self, harness: DeployedPayments) -> None:
+        """Each line says what it added and what the wallet held after it; pages follow one another."""
+        person = harness.person()
+        for amount in (100, 200, 300):
+            (code,) = await harness.vouchers(amount=amount)
+            await redeem(person, code)
+
+        first = await person.call("GET", f"{BASE}/statement?limit=2")
+        second = await person.call("GET", f"{BASE}/statement?limit=2&cursor={first['next']}")
+
+        lines = msgspec.convert(first["items"] + second["items"], list[StatementLine])
+        assert [(line.amount, line.balance) for line in lines] == [(300, 600), (200, 300), (100, 100)]
+        assert all(line.label for line in lines)
+        assert second["next"] is None
+
+    async def test_statement_is_of_the_caller_alone(self, harness: DeployedPayments) -> None:
+        """Nobody sees another's movements."""
+        (code,) = await harness.vouchers(amount=100)
+        await redeem(harness.person(), code)
+
+        assert (await harness.person().call("GET", f"{BASE}/statement"))["items"] == []
+
+    async def test_quote_is_what_the_service_says(self, harness: DeployedPayments) -> None:
+        """The page of a course and the purchase see the same price."""
+        person, course = harness.person(), await harness.offer(PRICE)
+        assert person.user is not None
+
+        answer = await person.call("GET", f"{BASE}/quote?course_id={course}")
+
+        assert msgspec.convert(answer, Quote) == await harness.payments.quote(person.user, course)
+        assert answer["total"] == taken(harness, PRICE)
+
+    async def test_quote_of_an_unknown_course_is_a_404(self, harness: DeployedPayments) -> None:
+        """The same for a course that is not there and one that is not published."""
+        draft = await harness.offer(PRICE, status="draft")
+
+        for course in (new_id(), draft):
+            problem = await harness.person().call("GET", f"{BASE}/quote?course_id={course}", expect=404)
+            assert problem["type"] == "/problems/not-found"
+
+    async def test_strangers_are_refused(self, harness: DeployedPayments) -> None:
+        """Money is nobody's business who is not signed in."""
+        stranger = harness.deployment.client()
+        reads = (f"{BASE}/wallet", f"{BASE}/statement", f"{BASE}/quote?course_id={new_id()}", BATCHES)
+
+        for path in (*reads, f"{BATCHES}/{new_id()}"):
+            await stranger.call("GET", path, expect=401)
+        for path in (REDEEM, BATCHES):
+            problem = await stranger.call("POST", path, {}, expect=401, headers=fresh_key())
+            assert problem["type"] == "/problems/not-signed-in"

@@ -1,0 +1,170 @@
+"""Deployments for tests: booted, migrated and served on a real port within a few tens of milliseconds."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from aiohttp import web
+from click.testing import Result
+
+from kernel.assembly import assemble
+from kernel.config import Config, load
+from kernel.http import serving
+from kernel.http.identity import IDENTITY
+from kernel.ids import new_id
+from kernel.lifecycle import Platform
+from kernel.plugin import Plugin
+from kernel.testing.clients import Client
+from kernel.testing.clock import MovableClock
+from kernel.testing.commands import run_command
+from kernel.testing.ends import End
+from kernel.testing.identity import IdentityPlugin, token
+from kernel.testing.mailbox import Mailbox
+from kernel.testing.people import People
+
+PluginClass = type[Plugin[Any]]
+Tables = Mapping[str, Mapping[str, object]]
+
+_SECRET: Final = {"LYCEUM_TEST_SECRET": "long-enough-and-only-for-tests-of-lyceum"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What one deployment consists of."""
+
+    names: tuple[str, ...]  #: of installed plugins
+    plugins: tuple[PluginClass, ...] = ()  #: further ones, given as classes
+    settings: Tables | None = None  #: plugin → its settings
+    sections: Tables | None = None  #: further sections of the configuration
+
+    def classes(self) -> tuple[PluginClass, ...]:
+        """Return the classes to add; without anyone who provides `auth/1`, the identity for tests."""
+        known = "auth" in self.names or any(IDENTITY in kind.manifest.provides for kind in self.plugins)
+        return self.plugins if known else (*self.plugins, IdentityPlugin)
+
+
+class Deployment:
+    """One running Lyceum and the ways to reach it."""
+
+    def __init__(self, choice: Choice, *, end: End, clock: MovableClock, mailbox: Mailbox) -> None:
+        self.clock = clock
+        self.mailbox = mailbox
+        self.people = People(self)
+        self._choice = choice
+        self._end = end
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._database = ""
+        self._clients: list[Client] = []
+        self._stopping = asyncio.Event()
+        self._serving: asyncio.Task[None] | None = None
+        self.platform: Platform
+
+    async def start(self) -> None:
+        """Boot, migrate, start and serve.
+
+        Raises:
+            errors.BootError: as on the command line.
+        """
+        if not self._database:
+            assembly = assemble(self._config("sqlite:///"), plugins=self._choice.classes())
+            self._database = await self._end.database(member for member in assembly.order() if member.alive)
+        self.platform = Platform.boot(self._config(self._database), plugins=self._choice.classes(), clock=self.clock)
+        await self.platform.migrate()
+        started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._stopping.clear()
+        # a task of its own: what is opened and closed around the running plugins may not change tasks in between
+        self._serving = asyncio.create_task(self._serve(started), name="deployment")
+        await asyncio.wait([started, self._serving], return_when=asyncio.FIRST_COMPLETED)
+        if not started.done():
+            serving, self._serving = self._serving, None
+            await serving
+
+    async def stop(self) -> None:
+        """Stop serving and stop the plugins; the database stays."""
+        if self._serving is not None:
+            self._stopping.set()
+            serving, self._serving = self._serving, None
+            await serving
+
+    async def restart(
+        self,
+        *names: str,
+        plugins: Sequence[PluginClass] = (),
+        settings: Tables | None = None,
+        sections: Tables | None = None,
+    ) -> None:
+        """Stop, and start again on the same database and address with this choice of plugins."""
+        await self.stop()
+        self._choice = Choice(names=names, plugins=tuple(plugins), settings=settings, sections=sections)
+        self._socket = socket.create_server(("127.0.0.1", int(self.url.rpartition(":")[2])))
+        await self.start()
+
+    def client(self, role: str | None = None, *, user: UUID | None = None, token: str | None = None) -> Client:
+        """Return a client for a stranger, for a person with *role* (several: `student+admin`), or with *token*.
+
+        A role alone is believed only where the real `auth` is left out; with it, use `sign_in`.
+        """
+        if role is not None and token is None:
+            user = user or new_id()
+            token = _token(role, user)
+        client = Client(self.url, token=token, user=user)
+        self._clients.append(client)
+        return client
+
+    async def sign_in(self, email: str, *, roles: Sequence[str] = ()) -> Client:
+        """Sign in by a code sent to *email*, as a person does; an administrator gives the *roles* first.
+
+        Needs the plugins `auth` and `mail`.
+        """
+        return await self.people.sign_in(email, roles)
+
+    async def command(self, plugin: str, *arguments: str, json: bool = False) -> Result:
+        """Run `lyceum <plugin> <arguments>` against this deployment; the result has `exit_code` and `output`."""
+        return await run_command(self.platform, plugin, arguments, json=json)
+
+    async def settle(self) -> None:
+        """Return when every event has been handled that is due."""
+        await self.platform.events.settle()
+
+    async def close(self) -> None:
+        """Stop, and close the clients."""
+        for client in self._clients:
+            await client.close()
+        await self.stop()
+        self._socket.close()
+
+    def _config(self, database: str) -> Config:
+        choice = self._choice
+        given: dict[str, dict[str, object]] = {name: dict(table) for name, table in (choice.settings or {}).items()}
+        if "mail" in choice.names:
+            smtp = {"delivery": "smtp", "host": "127.0.0.1", "port": self.mailbox.port, "tls": "none"}
+            given["mail"] = {**smtp, **given.get("mail", {})}
+        sections: dict[str, Any] = {
+            "server": {"public_url": self.url, "secret": "env:LYCEUM_TEST_SECRET"},
+            "database": {"url": database},
+            "plugins": {"enabled": list(choice.names), **given},
+            **self._end.sections(),
+        }
+        for name, table in (choice.sections or {}).items():
+            sections[name] = {**sections.get(name, {}), **table}
+        return load([], _SECRET, sections)
+
+    async def _serve(self, started: asyncio.Future[None]) -> None:
+        async with self.platform.running():
+            runner = serving.runner(self.platform.app, self.platform.config.http)
+            await runner.setup()
+            try:
+                await web.SockSite(runner, self._socket).start()
+                started.set_result(None)
+                await self._stopping.wait()
+            finally:
+                await runner.cleanup()
+
+
+_token = token

@@ -1,0 +1,110 @@
+"""The two ends on which every test runs, and databases for each: copies of one that was migrated before."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, Protocol
+from uuid import uuid4
+
+from redis.asyncio import Redis
+
+from kernel.database.location import DatabaseSettings
+from kernel.database.migrations import upgrade
+from kernel.lifecycle import target
+from kernel.members import Member
+from kernel.testing.servers import PostgresServer
+
+EndName = Literal["sqlite", "postgresql"]
+#: What is in a template → its name: a SQLite file, or a PostgreSQL database.
+Templates = dict[frozenset[str], str]
+
+
+class End(Protocol):
+    """Where one test's deployment keeps its data."""
+
+    async def database(self, members: Iterable[Member]) -> str:
+        """Return the URL of a new database in which the tables of *members* are made."""
+        ...
+
+    def sections(self) -> Mapping[str, object]:
+        """Return the configuration that belongs to this end, without the database."""
+        ...
+
+    async def close(self) -> None:
+        """Drop what was made."""
+        ...
+
+
+class SqliteEnd:
+    """SQLite files, and events carried by a function call: nothing installed."""
+
+    def __init__(self, folder: Path, templates: Templates) -> None:
+        self._folder = folder
+        self._templates = templates
+
+    async def database(self, members: Iterable[Member]) -> str:
+        folder = self._folder / uuid4().hex
+        folder.mkdir()
+        for member in members:
+            shutil.copy(await self._template(member), folder / f"{member.name}.sqlite3")
+        return f"sqlite:///{folder}"
+
+    def sections(self) -> Mapping[str, object]:
+        return {}
+
+    async def close(self) -> None:
+        pass  # pytest keeps the folders of the last runs to look at
+
+    async def _template(self, member: Member) -> str:
+        key = frozenset({_history(member)})  # a file does not say whose it is: the same tables, the same file
+        if key not in self._templates:
+            folder = self._folder / f"template-{uuid4().hex}"
+            await _migrate([member], f"sqlite:///{folder}")
+            self._templates[key] = str(folder / f"{member.name}.sqlite3")
+        return self._templates[key]
+
+
+class PostgresEnd:
+    """PostgreSQL, and events carried by Redis Streams."""
+
+    def __init__(self, server: PostgresServer, redis_url: str, templates: Templates) -> None:
+        self._server = server
+        self._redis_url = redis_url
+        self._templates = templates
+        self._made: list[str] = []
+
+    async def database(self, members: Iterable[Member]) -> str:
+        by_content = {f"{member.name} {_history(member)}": member for member in members}
+        wanted = frozenset(by_content)
+        if wanted not in self._templates:
+            self._templates[wanted] = await self._make_template(by_content)
+        self._made.append(await self._server.create_database(self._templates[wanted]))
+        return self._server.url(self._made[-1])
+
+    def sections(self) -> Mapping[str, object]:
+        return {"redis": {"url": self._redis_url}}
+
+    async def close(self) -> None:
+        for name in self._made:
+            await self._server.drop_database(name)
+        async with Redis.from_url(self._redis_url) as redis:
+            await redis.flushall()
+
+    async def _make_template(self, by_content: Mapping[str, Member]) -> str:
+        fitting = [content for content in self._templates if content <= by_content.keys()]
+        base = max(fitting, key=len, default=frozenset[str]())
+        template = await self._server.create_database(self._templates.get(base, "template1"))
+        missing = [member for content, member in by_content.items() if content not in base]
+        await _migrate(missing, self._server.url(template))
+        return template
+
+
+def _history(member: Member) -> str:
+    return member.migrations.revisions.__name__ if member.migrations else ""
+
+
+async def _migrate(members: Iterable[Member], url: str) -> None:
+    await upgrade([replace(target(member), settings=DatabaseSettings(url=url)) for member in members])

@@ -1,0 +1,1 @@
+"""Providers without a database, for the tests of plugins that need one."""

@@ -1,0 +1,76 @@
+"""Accounts: signing in by one-time codes, sessions, access tokens and roles."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+
+import click
+
+from kernel import Context, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl
+from kernel.contracts.auth import (
+    AUTH,
+    RolesChanged,
+    SessionRevoked,
+    SessionStarted,
+    UserDisabled,
+    UserEnabled,
+    UserRegistered,
+)
+from kernel.contracts.mail import MAIL, MailRequested
+from plugins.auth import commands, migrations
+from plugins.auth.accounts_api import MANAGE_ACCOUNTS, AccountsApi
+from plugins.auth.api import AuthApi
+from plugins.auth.identity import AuthIdentity
+from plugins.auth.settings import AuthSettings
+from plugins.auth.tables import metadata
+from plugins.auth.watch import watching
+
+
+class AuthPlugin(Plugin[AuthSettings]):
+    """Provides `auth/1`."""
+
+    manifest = Manifest(
+        name="auth",
+        version="1.0.0",
+        summary="Sign-in by email codes, sessions, tokens and roles",
+        provides=(AUTH,),
+        requires=(MAIL,),
+        publishes=(
+            MailRequested,
+            RolesChanged,
+            SessionRevoked,
+            SessionStarted,
+            UserDisabled,
+            UserEnabled,
+            UserRegistered,
+        ),
+    )
+
+    @hookimpl
+    def settings(self) -> type[AuthSettings]:
+        return AuthSettings
+
+    @hookimpl
+    def migrations(self) -> Migrations:
+        return Migrations(metadata, migrations)
+
+    @hookimpl
+    def permissions(self) -> Iterable[Permission]:
+        yield Permission(name=MANAGE_ACCOUNTS, summary="See accounts, give roles, close and open", roles=("admin",))
+
+    @hookimpl
+    def services(self, ctx: Context[AuthSettings]) -> Iterable[Provide[object]]:
+        yield Provide(AUTH, lambda: contextlib.nullcontext(ctx.own(AuthIdentity)))
+
+    @hookimpl
+    def routes(self, ctx: Context[AuthSettings]) -> Iterable[Route]:
+        return (*AuthApi(ctx).routes(), *AccountsApi(ctx).routes())
+
+    @hookimpl
+    def lifespan(self, ctx: Context[AuthSettings]) -> contextlib.AbstractAsyncContextManager[None]:
+        return watching(ctx)
+
+    @hookimpl
+    def commands(self) -> Iterable[click.Command]:
+        return commands.COMMANDS

@@ -1,0 +1,19 @@
+"""What an administrator may set of the sign-in."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from kernel import Settings
+
+
+class AuthSettings(Settings, frozen=True):
+    """`[plugins.auth]`. What makes guessing hopeless (length, life and tries of a code) is not for setting."""
+
+    audience: str = ""  #: the `aud` of access tokens; empty for the public URL
+    session_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 30  #: after which one signs in anew, whatever happens
+    code_requests: str = "60/minute"  #: for each client address, whichever mail addresses it names
+    sign_ins: str = "120/minute"  #: for each client address
+    refreshes: str = "300/minute"  #: for each client address

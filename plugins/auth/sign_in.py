@@ -1,0 +1,61 @@
+"""Signing in: a right code becomes a session, and an account where there was none."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from kernel import Context
+from kernel.contracts.auth import CodeRefused, SessionStarted
+from plugins.auth.accounts import arrive
+from plugins.auth.codes import Codes
+from plugins.auth.publishing import publish_all
+from plugins.auth.sessions import Granted, Origin, Sessions
+from plugins.auth.settings import AuthSettings
+
+
+class SignIn:
+    """Brings codes, accounts and sessions together."""
+
+    def __init__(self, ctx: Context[AuthSettings]) -> None:
+        self._ctx = ctx
+        self._codes = ctx.own(Codes)
+        self._sessions = ctx.own(Sessions)
+
+    async def with_code(self, challenge: UUID, code: str, origin: Origin, *, display_name: str, locale: str) -> Granted:
+        """Return a new session for the address that *code* was sent to.
+
+        The code, the account, the session and the events that tell of them commit together.
+
+        Raises:
+            CodeRefused: the code is not good, or the account is disabled.
+        """
+        log = self._ctx.log.bind(action="sign-in", challenge=str(challenge), address=origin.address)
+        try:
+            email = await self._codes.try_(challenge, code)
+            granted = await self._start(challenge, email, origin, display_name=display_name, locale=locale)
+        except CodeRefused:
+            log.warning("sign-in refused")
+            raise
+        log.info("signed in", user=str(granted.account), session=str(granted.session))
+        return granted
+
+    async def _start(self, challenge: UUID, email: str, origin: Origin, *, display_name: str, locale: str) -> Granted:
+        async with self._ctx.db.transaction() as session:
+            await self._codes.use(session, challenge)
+            row, events = await arrive(
+                self._ctx, session, email, display_name=display_name, locale=locale, signs_in=True
+            )
+            if not row.active:
+                raise CodeRefused
+            account = row.account()
+            started_id, refresh_token, expires_at = await self._sessions.start(session, account.id, origin)
+            started = SessionStarted(user_id=account.id, session_id=started_id)
+            await publish_all(self._ctx, session, [*events, started])
+        return Granted(
+            account=account.id,
+            email=account.email,
+            roles=account.roles,
+            session=started_id,
+            refresh_token=refresh_token,
+            expires_at=expires_at,
+        )

@@ -1,0 +1,83 @@
+"""Enrolments: who may take which course, and the purchases by which people come to it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import ClassVar
+
+from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl, on
+from kernel.contracts import enrollments as contract
+from kernel.contracts.courses import COURSE_ACCESS, COURSES
+from kernel.contracts.payments import PAYMENTS, ChargeRefunded, PurchaseCharged
+from kernel.contracts.users import USERS
+from plugins.enrollments import api, migrations
+from plugins.enrollments.buying import Buying
+from plugins.enrollments.permissions import PERMISSIONS
+from plugins.enrollments.refunding import Refunding
+from plugins.enrollments.service import EnrollmentAccess
+from plugins.enrollments.settings import EnrollmentsSettings
+from plugins.enrollments.snapshots import FACTS, Snapshots
+from plugins.enrollments.sweeping import Sweeper
+from plugins.enrollments.tables import metadata
+
+
+class EnrollmentsPlugin(Plugin[EnrollmentsSettings]):
+    """Provides `enrollments/1` and contributes to `course_access/1`."""
+
+    manifest: ClassVar[Manifest] = Manifest(
+        name="enrollments",
+        version="0.1.0",
+        summary="Who may take which course, and buying them.",
+        provides=(contract.ENROLLMENTS, COURSE_ACCESS),
+        requires=(COURSES, PAYMENTS),
+        wants=(USERS,),
+        publishes=(
+            contract.AccessEnded,
+            contract.GrantRevoked,
+            contract.PurchaseFailed,
+            contract.UserEnrolled,
+        ),
+    )
+
+    @hookimpl
+    def settings(self) -> type[EnrollmentsSettings]:
+        return EnrollmentsSettings
+
+    @hookimpl
+    def migrations(self) -> Migrations:
+        return Migrations(metadata, migrations)
+
+    @hookimpl
+    def permissions(self) -> Iterable[Permission]:
+        return PERMISSIONS
+
+    @hookimpl
+    def services(self, ctx: Context[EnrollmentsSettings]) -> Iterable[Provide[object]]:
+        access = EnrollmentAccess(ctx.db, ctx.clock)
+        return (
+            Provide(contract.ENROLLMENTS, lambda: nullcontext(access)),
+            Provide(COURSE_ACCESS, lambda: nullcontext(access)),
+        )
+
+    @hookimpl
+    def event_handlers(self, ctx: Context[EnrollmentsSettings]) -> Iterable[EventHandler]:
+        snapshots = Snapshots(ctx.services)
+        return (
+            on(PurchaseCharged, ctx.own(Buying).charged, name="charged"),
+            on(ChargeRefunded, ctx.own(Refunding).refunded, name="refunded"),
+            *(on(fact, snapshots.changed, name=fact.name) for fact in FACTS),
+        )
+
+    @hookimpl
+    def routes(self, ctx: Context[EnrollmentsSettings]) -> Iterable[Route]:
+        return api.routes(ctx)
+
+    @hookimpl
+    def lifespan(self, ctx: Context[EnrollmentsSettings]) -> AbstractAsyncContextManager[None]:
+        @asynccontextmanager
+        async def sweeping() -> AsyncIterator[None]:
+            ctx.tasks.every(ctx.settings.sweep_every, Sweeper(ctx).sweep, name="sweeper")
+            yield
+
+        return sweeping()

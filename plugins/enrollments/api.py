@@ -1,0 +1,59 @@
+"""The HTTP routes of enrolments, below `/api/v1/enrollments`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kernel import SIGNED_IN, Context, Idempotency, Route, get, post, problems
+from kernel.contracts.enrollments import AlreadyEnrolled, EnrollmentRefused, PriceChanged, PurchaseCameToNothing
+from kernel.contracts.payments import InsufficientFunds, NothingToRefund
+from plugins.enrollments.granting_api import GrantingApi
+from plugins.enrollments.permissions import MANAGE, REFUND, ROSTER
+from plugins.enrollments.purchasing_api import PurchasingApi
+from plugins.enrollments.settings import EnrollmentsSettings
+
+_PURCHASE_PROBLEMS: Final = (
+    problems.NotFound,
+    problems.Conflict,
+    AlreadyEnrolled,
+    EnrollmentRefused,
+    InsufficientFunds,
+    PriceChanged,
+    PurchaseCameToNothing,
+)
+
+
+def routes(ctx: Context[EnrollmentsSettings]) -> tuple[Route, ...]:
+    """Return every route."""
+    granting, purchasing = GrantingApi(ctx), PurchasingApi(ctx)
+    change = (problems.NotFound, problems.Conflict)
+    return (
+        get("/mine", granting.mine, permission=SIGNED_IN, problems=(problems.InvalidCursor,)),
+        get("/access/explain", granting.explain, permission=SIGNED_IN, problems=(problems.Forbidden,)),
+        get(
+            "/courses/{course_id}",
+            granting.roster,
+            permission=ROSTER,
+            problems=(problems.NotFound, problems.InvalidCursor),
+        ),
+        post(
+            "/purchases",
+            purchasing.buy,
+            permission=SIGNED_IN,
+            status=201,
+            idempotency=Idempotency.HANDLER,
+            problems=_PURCHASE_PROBLEMS,
+        ),
+        get("/purchases/{purchase_id}", purchasing.show, permission=SIGNED_IN, problems=(problems.NotFound,)),
+        post(
+            "/purchases/{purchase_id}/refund",
+            purchasing.refund,
+            permission=REFUND,
+            idempotency=Idempotency.HANDLER,
+            problems=(problems.NotFound, NothingToRefund),
+        ),
+        post("/grants", granting.grant, permission=MANAGE, status=201, problems=(problems.Invalid,)),
+        post("/grants/{grant_id}/revoke", granting.revoke, permission=MANAGE, problems=change),
+        post("/grants/{grant_id}/suspend", granting.suspend, permission=MANAGE, problems=change),
+        post("/grants/{grant_id}/resume", granting.resume, permission=MANAGE, problems=change),
+    )

@@ -1,0 +1,203 @@
+"""The purchase saga: take the money, give the access, and never the one without the other.
+
+A purchase is a row before any money moves, and its id is the key of the charge. So whatever dies in between, what
+happened can be found out: the event of the charge completes the purchase, and what stays pending is finished or
+given up by the sweeper. A charge that lands after that is given back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from kernel import Context, Delivery, new_id, problems
+from kernel.contracts.courses import COURSES
+from kernel.contracts.enrollments import AlreadyEnrolled, PriceChanged, PurchaseCameToNothing
+from kernel.contracts.payments import PAYMENTS, InsufficientFunds, NothingToRefund, PurchaseCharged, Quote
+from kernel.database import Session
+from plugins.enrollments import purchases
+from plugins.enrollments.policies import require_allowed
+from plugins.enrollments.purchases import Purchase, Refusal
+from plugins.enrollments.settings import EnrollmentsSettings
+
+GIVEN_UP = "abandoned"
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A course to buy; with *expected_total* only for that price."""
+
+    course_id: UUID
+    expected_total: int | None = None
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """A purchase that came about."""
+
+    purchase_id: UUID
+    grant_id: UUID
+    course_id: UUID
+    amount: int  #: minor units of *currency*
+    currency: str
+    created_at: datetime
+
+
+class Buying:
+    """Runs purchases."""
+
+    def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
+        self._ctx = ctx
+
+    async def buy(self, user_id: UUID, key: str, order: Order) -> Receipt:
+        """Buy a course; the same *key* with the same *order* is answered alike and charged once.
+
+        Raises:
+            problems.NotFound: the course is not on offer.
+            EnrollmentRefused, AlreadyEnrolled, PriceChanged, InsufficientFunds: nothing was bought.
+            problems.Conflict: another purchase of the course is under way.
+            problems.IdempotencyKeyReused: the key came before with another order.
+            PurchaseCameToNothing: the purchase took so long that it was given up.
+        """
+        request_hash = hashlib.sha256(msgspec.json.encode(order)).digest()
+        try:
+            purchase = await self._begin(user_id, key, order, request_hash)
+        except problems.Problem:
+            # The key is looked for only now: most requests come once, and are spared the query.
+            earlier = await self._ctx.db.first(purchases.PURCHASE_BY_KEY, user_id=user_id, key=key)
+            if earlier is None:
+                raise
+            return await self._again(earlier, request_hash)
+        return await self._settle(purchase)
+
+    async def complete(self, purchase: Purchase) -> bool:
+        """Give the access that was paid for; return False when the purchase is not pending any more."""
+        done = await self._ctx.db.guarded(purchases.COMPLETE, **self._completion(purchase))
+        self._ctx.events.announce()
+        return done is not None
+
+    async def give_up(self, purchase: Purchase, reason: str, refusal: Refusal | None = None) -> bool:
+        """Mark the purchase as failed; return False when it is not pending any more."""
+        row = self._ctx.events.row(purchases.failed(purchase, reason))
+        done = await self._ctx.db.guarded(
+            purchases.FAIL,
+            purchase_id=purchase.id,
+            reason=reason,
+            refusal=refusal,
+            now=self._ctx.clock.now(),
+            **row,
+        )
+        self._ctx.events.announce()
+        return done is not None
+
+    async def charged(self, session: Session, delivery: Delivery[PurchaseCharged]) -> None:
+        """Give the access where the process that took the money could not; give the money back where it is late."""
+        purchase_id = delivery.event.purchase_id
+        purchase = await session.first(purchases.PURCHASE, purchase_id=purchase_id)
+        if purchase is not None and purchase.state == "pending":
+            if await session.guarded(purchases.COMPLETE, **self._completion(purchase)) is not None:
+                session.after_commit(self._ctx.events.announce)
+                return
+            purchase = await session.first(purchases.PURCHASE, purchase_id=purchase_id)
+        if purchase is None:
+            self._ctx.log.warning("charge of nobody's purchase", action="charged", purchase=str(purchase_id))
+        elif purchase.state == "failed":
+            await self.give_back(purchase)
+
+    async def give_back(self, purchase: Purchase) -> None:
+        """Return the money of a purchase that was given up before it was charged; safe to repeat."""
+        payments = self._ctx.services.get(PAYMENTS)
+        with contextlib.suppress(NothingToRefund):
+            await payments.refund(purchase.id, None, key=f"late-{purchase.id}", reason=GIVEN_UP)
+
+    async def _begin(self, user_id: UUID, key: str, order: Order, request_hash: bytes) -> Purchase:
+        await require_allowed(self._ctx, user_id, order.course_id)
+        quote = await self._quote(user_id, order.course_id)
+        if order.expected_total not in (None, quote.total):
+            raise PriceChanged(f"It is {quote.total} now.", extensions={"quote": msgspec.to_builtins(quote)})
+        purchase = Purchase(
+            id=new_id(),
+            user_id=user_id,
+            course_id=order.course_id,
+            grant_id=new_id(),
+            request_hash=request_hash,
+            amount=quote.total,
+            currency=quote.currency,
+            state="pending",
+            reason="",
+            refusal=None,
+            created_at=self._ctx.clock.now(),
+        )
+        begun = await self._ctx.db.first(
+            purchases.BEGIN,
+            id=purchase.id,
+            user_id=user_id,
+            course_id=purchase.course_id,
+            grant_id=purchase.grant_id,
+            key=key,
+            request_hash=request_hash,
+            amount=purchase.amount,
+            currency=purchase.currency,
+            created_at=purchase.created_at,
+        )
+        if begun is None:
+            raise await self._refusal(user_id, order.course_id)
+        return purchase
+
+    async def _quote(self, user_id: UUID, course_id: UUID) -> Quote:
+        services = self._ctx.services
+        # Asked together: payments looks at the offer too, and lookups that wait together share a query.
+        offer, quote = await asyncio.gather(
+            services.get(COURSES).offer(course_id), services.get(PAYMENTS).quote(user_id, course_id)
+        )
+        if offer is None or offer.status != "published":
+            raise problems.NotFound("The course is not on offer.")
+        return quote
+
+    async def _refusal(self, user_id: UUID, course_id: UUID) -> problems.Problem:
+        pending = await self._ctx.db.first(purchases.PENDING_PURCHASE, user_id=user_id, course_id=course_id)
+        if pending is None:
+            return AlreadyEnrolled()
+        return problems.Conflict("A purchase of this course is under way; wait for it.", headers={"Retry-After": "5"})
+
+    async def _again(self, purchase: Purchase, request_hash: bytes) -> Receipt:
+        if purchase.request_hash != request_hash:
+            raise problems.IdempotencyKeyReused("Choose a new key for a new purchase.")
+        return await self._settle(purchase) if purchase.state == "pending" else _outcome(purchase)
+
+    async def _settle(self, purchase: Purchase) -> Receipt:
+        payments = self._ctx.services.get(PAYMENTS)
+        try:
+            await payments.charge(purchase.id, purchase.user_id, purchase.course_id, purchase.amount)
+        except InsufficientFunds as refused:
+            await self.give_up(purchase, InsufficientFunds.type, Refusal(refused.detail, refused.extensions))
+            raise
+        if await self.complete(purchase):
+            return _receipt(purchase)
+        return _outcome(await self._ctx.db.one(purchases.PURCHASE, purchase_id=purchase.id))
+
+    def _completion(self, purchase: Purchase) -> dict[str, object]:
+        row = self._ctx.events.row(purchases.enrolled(purchase))
+        return {"purchase_id": purchase.id, "now": self._ctx.clock.now(), **row}
+
+
+def _outcome(purchase: Purchase) -> Receipt:
+    if purchase.state != "failed":
+        return _receipt(purchase)
+    if purchase.refusal is not None:
+        raise InsufficientFunds(purchase.refusal.detail, extensions=purchase.refusal.extensions)
+    raise PurchaseCameToNothing
+
+
+def _receipt(purchase: Purchase) -> Receipt:
+    return Receipt(
+        purchase_id=purchase.id,
+        grant_id=purchase.grant_id,
+        course_id=purchase.course_id,
+        amount=purchase.amount,
+        currency=purchase.currency,
+        created_at=purchase.created_at,
+    )

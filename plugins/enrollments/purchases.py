@@ -1,0 +1,177 @@
+"""Purchases: one row for each attempt to buy, from pending to completed, failed or refunded."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final, Literal
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql import insert  # compiles on SQLite just as well
+
+from kernel.contracts.enrollments import PurchaseFailed, UserEnrolled
+from kernel.database import Follow, Guarded, Query, Returned, outbox_follow
+from plugins.enrollments.tables import grants, purchases
+
+PurchaseState = Literal["pending", "completed", "failed", "refunded"]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why the money was refused, as it was answered."""
+
+    detail: str
+    extensions: dict[str, object]
+
+
+class Purchase(msgspec.Struct, frozen=True):
+    """One attempt to buy a course."""
+
+    id: UUID
+    user_id: UUID
+    course_id: UUID
+    grant_id: UUID
+    request_hash: bytes
+    amount: int
+    currency: str
+    state: PurchaseState
+    reason: str  #: why it failed or was refunded
+    refusal: Refusal | None
+    created_at: datetime
+
+
+class Completed(msgspec.Struct, frozen=True):
+    """What a completed purchase gives to the grant."""
+
+    id: UUID
+    user_id: UUID
+    course_id: UUID
+    grant_id: UUID
+
+
+_COLUMNS: Final = tuple(purchases.c[name] for name in Purchase.__struct_fields__)
+_GIVEN: Final = ("id", "user_id", "course_id", "grant_id", "key", "request_hash", "amount", "currency")
+_ID: Final = purchases.c.id == bindparam("purchase_id")
+_PENDING: Final = purchases.c.state == sa.literal_column("'pending'")
+
+
+def _value(name: str) -> sa.BindParameter[object]:
+    return bindparam(name, type_=purchases.c[name].type)
+
+
+#: Whoever has access without an end has nothing to buy; who has it for a time may buy it for good.
+_HAS_ACCESS: Final = sa.exists().where(
+    grants.c.user_id == _value("user_id"),
+    grants.c.course_id == _value("course_id"),
+    grants.c.state == sa.literal_column("'active'"),
+    grants.c.starts_at <= _value("created_at"),
+    grants.c.ends_at.is_(None),
+)
+#: Returns nothing where the key was used, the course is being or was bought, or is the person's already.
+BEGIN: Final = Query(
+    insert(purchases)
+    .from_select(
+        [*_GIVEN, "created_at", "state", "reason"],
+        sa.select(
+            *(_value(name) for name in _GIVEN),
+            _value("created_at"),
+            sa.literal_column("'pending'"),
+            sa.literal_column("''"),
+        ).where(~_HAS_ACCESS),
+    )
+    .on_conflict_do_nothing()
+    .returning(purchases.c.id),
+    UUID,
+)
+#: Gives the access that was paid for, and tells of it, unless the purchase is no longer pending.
+COMPLETE: Final = Guarded(
+    sa.update(purchases)
+    .where(_ID, _PENDING)
+    .values(state="completed", settled_at=bindparam("now"))
+    .returning(purchases.c.id, purchases.c.user_id, purchases.c.course_id, purchases.c.grant_id),
+    Completed,
+    (
+        Follow(
+            grants,
+            {
+                "id": Returned("grant_id"),
+                "user_id": Returned("user_id"),
+                "course_id": Returned("course_id"),
+                "source": "purchase",
+                "state": "active",
+                "reason": "",
+                "purchase_id": Returned("id"),
+                "starts_at": bindparam("now"),
+                "created_at": bindparam("now"),
+            },
+        ),
+        outbox_follow(),
+    ),
+)
+#: Gives the purchase up, and tells of it, unless it is no longer pending.
+FAIL: Final = Guarded(
+    sa.update(purchases)
+    .where(_ID, _PENDING)
+    .values(state="failed", reason=bindparam("reason"), refusal=bindparam("refusal"), settled_at=bindparam("now"))
+    .returning(purchases.c.id),
+    UUID,
+    (outbox_follow(),),
+)
+#: Marks that the money went back, whether or not the access was given before.
+REFUNDED: Final = Query(
+    sa.update(purchases)
+    .where(_ID, purchases.c.state.in_((sa.literal_column("'pending'"), sa.literal_column("'completed'"))))
+    .values(state="refunded", reason=bindparam("reason"), settled_at=bindparam("now"))
+    .returning(*_COLUMNS),
+    Purchase,
+)
+PURCHASE: Final = Query(sa.select(*_COLUMNS).where(_ID), Purchase)
+PURCHASE_BY_KEY: Final = Query(
+    sa.select(*_COLUMNS).where(purchases.c.user_id == bindparam("user_id"), purchases.c.key == bindparam("key")),
+    Purchase,
+)
+PENDING_PURCHASE: Final = Query(
+    sa.select(purchases.c.id).where(
+        purchases.c.user_id == bindparam("user_id"), purchases.c.course_id == bindparam("course_id"), _PENDING
+    ),
+    UUID,
+)
+
+
+def _unattended(table: sa.FromClause) -> sa.ColumnElement[bool]:
+    before = bindparam("before", type_=purchases.c.created_at.type)
+    unchecked = sa.or_(table.c.checked_at.is_(None), table.c.checked_at < before)
+    return sa.and_(table.c.state == sa.literal_column("'pending'"), table.c.created_at < before, unchecked)
+
+
+_stuck: Final = purchases.alias("stuck")
+#: Takes up purchases that are pending since `before`. The condition stands twice so that, of two sweepers that
+#: choose the same row, the one that waited for the other's update finds it taken.
+TAKE_STUCK: Final = Query(
+    sa.update(purchases)
+    .where(
+        purchases.c.id.in_(sa.select(_stuck.c.id).where(_unattended(_stuck)).order_by(_stuck.c.created_at).limit(100)),
+        _unattended(purchases),
+    )
+    .values(checked_at=bindparam("now"))
+    .returning(*_COLUMNS),
+    Purchase,
+)
+
+
+def enrolled(purchase: Purchase) -> UserEnrolled:
+    """Return what `COMPLETE` tells."""
+    return UserEnrolled(
+        user_id=purchase.user_id,
+        course_id=purchase.course_id,
+        grant_id=purchase.grant_id,
+        source="purchase",
+    )
+
+
+def failed(purchase: Purchase, reason: str) -> PurchaseFailed:
+    """Return what `FAIL` tells."""
+    return PurchaseFailed(
+        purchase_id=purchase.id, user_id=purchase.user_id, course_id=purchase.course_id, reason=reason
+    )

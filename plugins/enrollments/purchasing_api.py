@@ -1,0 +1,66 @@
+"""The routes by which courses are bought, and purchases looked at and refunded."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from kernel import Context, Request, problems
+from kernel.contracts.payments import Charge
+from plugins.enrollments import purchases
+from plugins.enrollments.bodies import Refund
+from plugins.enrollments.buying import Buying, Order, Receipt
+from plugins.enrollments.permissions import MANAGE
+from plugins.enrollments.purchases import PurchaseState
+from plugins.enrollments.refunding import Refunding
+from plugins.enrollments.settings import EnrollmentsSettings
+
+
+class PurchaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """A purchase as it stands."""
+
+    id: UUID
+    user_id: UUID
+    course_id: UUID
+    grant_id: UUID
+    amount: int  #: minor units of *currency*
+    currency: str
+    state: PurchaseState
+    reason: str
+    created_at: datetime
+
+
+class PurchasingApi:
+    """Sells courses."""
+
+    def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
+        self._ctx = ctx
+        self._buying = ctx.own(Buying)
+        self._refunding = ctx.own(Refunding)
+
+    async def buy(self, request: Request, body: Order) -> Receipt:
+        """Buy a course with the money in the caller's wallet."""
+        return await self._buying.buy(request.principal.id, _key(request), body)
+
+    async def show(self, request: Request, purchase_id: UUID) -> PurchaseView:
+        """Show a purchase: one's own, or anyone's to those who manage enrolments."""
+        found = await self._ctx.db.first(purchases.PURCHASE, purchase_id=purchase_id)
+        person = request.principal
+        if found is None or (found.user_id != person.id and MANAGE not in person.permissions):
+            raise problems.NotFound
+        return PurchaseView(**{name: getattr(found, name) for name in PurchaseView.__struct_fields__})
+
+    async def refund(self, request: Request, purchase_id: UUID, body: Refund) -> Charge:
+        """Give back what was paid; with the whole price the access ends."""
+        if await self._ctx.db.first(purchases.PURCHASE, purchase_id=purchase_id) is None:
+            raise problems.NotFound
+        key = f"{purchase_id}:{request.principal.id}:{_key(request)}"
+        return await self._refunding.refund(purchase_id, body.amount, key=key, reason=body.reason)
+
+
+def _key(request: Request) -> str:
+    if request.idempotency_key is None:
+        raise problems.IdempotencyKeyMissing
+    return request.idempotency_key

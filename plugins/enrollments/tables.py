@@ -1,0 +1,80 @@
+"""The tables of enrolments."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import Column
+
+from kernel.database import Json, Timestamp, new_metadata
+
+metadata: Final = new_metadata()
+
+_PURCHASED: Final = sa.text("purchase_id IS NOT NULL")
+_ENDING: Final = sa.text("ends_at IS NOT NULL AND ended_at IS NULL")
+_ACTIVE: Final = sa.text("state IN ('pending', 'completed')")
+_PENDING: Final = sa.text("state = 'pending'")
+
+#: Each row is a reason why a person may take a course; access is the sum of those that count now.
+grants: Final = sa.Table(
+    "grants",
+    metadata,
+    Column("id", sa.Uuid, primary_key=True),
+    Column("user_id", sa.Uuid, nullable=False),
+    Column("course_id", sa.Uuid, nullable=False),
+    Column("source", sa.Text, nullable=False),
+    Column("state", sa.Text, nullable=False),
+    Column("reason", sa.Text, nullable=False),
+    Column("purchase_id", sa.Uuid),
+    Column("granted_by", sa.Uuid),
+    Column("starts_at", Timestamp, nullable=False),
+    Column("ends_at", Timestamp),
+    Column("ended_at", Timestamp),  #: when its end was told
+    Column("created_at", Timestamp, nullable=False),
+    sa.Index("ix_grants_person", "user_id", "course_id"),
+    sa.Index("ix_grants_course", "course_id", "id"),
+    sa.Index("uq_grants_purchase", "purchase_id", unique=True, postgresql_where=_PURCHASED, sqlite_where=_PURCHASED),
+    sa.Index("ix_grants_ending", "ends_at", postgresql_where=_ENDING, sqlite_where=_ENDING),
+)
+
+#: One row for each attempt to buy. `uq_purchases_active` is what keeps two attempts with different keys from both
+#: being charged: a course is bought once until that purchase failed or ended.
+purchases: Final = sa.Table(
+    "purchases",
+    metadata,
+    Column("id", sa.Uuid, primary_key=True),
+    Column("user_id", sa.Uuid, nullable=False),
+    Column("course_id", sa.Uuid, nullable=False),
+    Column("grant_id", sa.Uuid, nullable=False),
+    Column("key", sa.Text, nullable=False),
+    Column("request_hash", sa.LargeBinary, nullable=False),
+    Column("amount", sa.BigInteger, nullable=False),
+    Column("currency", sa.Text, nullable=False),
+    Column("state", sa.Text, nullable=False),
+    Column("reason", sa.Text, nullable=False),
+    Column("refusal", Json),  #: what was answered when the money was refused, for the same answer again
+    Column("created_at", Timestamp, nullable=False),
+    Column("checked_at", Timestamp),  #: when the sweeper last took it up
+    Column("settled_at", Timestamp),
+    sa.UniqueConstraint("user_id", "key", name="uq_purchases_key"),
+    sa.Index(
+        "uq_purchases_active",
+        "user_id",
+        "course_id",
+        unique=True,
+        postgresql_where=_ACTIVE,
+        sqlite_where=_ACTIVE,
+    ),
+    sa.Index("ix_purchases_pending", "created_at", postgresql_where=_PENDING, sqlite_where=_PENDING),
+)
+
+#: What is shown of courses beside enrolments, as `courses` tells it.
+courses: Final = sa.Table(
+    "courses",
+    metadata,
+    Column("id", sa.Uuid, primary_key=True),
+    Column("title", sa.Text, nullable=False),
+    Column("status", sa.Text, nullable=False),
+    Column("version", sa.Integer, nullable=False),
+)

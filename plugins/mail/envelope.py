@@ -1,0 +1,38 @@
+"""The mail as it goes over the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from uuid import UUID
+
+from kernel import errors
+from kernel.contracts.mail import Message
+
+
+class Unsendable(errors.LyceumError):
+    """The message can not become a mail: its address or subject is not one; mend the code that asked for it."""
+
+
+def compose(message: Message, *, mail_id: UUID, sender: Address, time: datetime) -> EmailMessage:
+    """Return the mail of *message*. The same *mail_id* gives the same Message-ID, so a receiver can drop a repeat.
+
+    Raises:
+        Unsendable: the address is not exactly one, or a header holds a line break.
+    """
+    mail = EmailMessage(policy=SMTP)
+    try:
+        mail["Message-ID"] = f"<{mail_id}@{sender.domain}>"
+        mail["Date"] = format_datetime(time)
+        mail["From"] = sender
+        mail["To"] = Address(addr_spec=message.to)
+        mail["Subject"] = message.subject
+        # Keeps vacation notices from being answered to it (RFC 3834).
+        mail["Auto-Submitted"] = "auto-generated"
+        mail.set_content(message.text)
+    except (ValueError, IndexError) as error:
+        raise Unsendable(str(error)) from error
+    return mail

@@ -1,0 +1,1 @@
+"""The revisions of the mail tables."""

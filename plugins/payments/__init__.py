@@ -1,0 +1,66 @@
+"""Payments: wallets on a double-entry ledger, vouchers, prices, charges and refunds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+
+import click
+
+from kernel import Context, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl
+from kernel.contracts.courses import COURSES
+from kernel.contracts.payments import (
+    PAYMENTS,
+    PRICE_RULE,
+    ChargeRefunded,
+    PurchaseCharged,
+    VoucherBatchCreated,
+    VoucherRedeemed,
+    WalletToppedUp,
+)
+from kernel.contracts.payments_http import MANAGE_VOUCHERS
+from plugins.payments import commands, migrations
+from plugins.payments.api import REFUND, VIEW_ANY, payments_routes
+from plugins.payments.service import PaymentsService
+from plugins.payments.settings import PaymentsSettings
+from plugins.payments.tables import metadata
+
+
+class PaymentsPlugin(Plugin[PaymentsSettings]):
+    """Provides `payments/1`."""
+
+    manifest = Manifest(
+        name="payments",
+        version="1.0.0",
+        summary="Wallets on a double-entry ledger, vouchers, prices, charges and refunds",
+        provides=(PAYMENTS,),
+        requires=(COURSES,),
+        wants=(PRICE_RULE,),
+        publishes=(ChargeRefunded, PurchaseCharged, VoucherBatchCreated, VoucherRedeemed, WalletToppedUp),
+    )
+
+    @hookimpl
+    def settings(self) -> type[PaymentsSettings]:
+        return PaymentsSettings
+
+    @hookimpl
+    def migrations(self) -> Migrations:
+        return Migrations(metadata, migrations)
+
+    @hookimpl
+    def permissions(self) -> Iterable[Permission]:
+        yield Permission(name=MANAGE_VOUCHERS, summary="Make, look at and withdraw vouchers", roles=("admin",))
+        yield Permission(name=VIEW_ANY, summary="See anybody's wallet, statement and charges", roles=("admin",))
+        yield Permission(name=REFUND, summary="Give back what was charged", roles=("admin",))
+
+    @hookimpl
+    def services(self, ctx: Context[PaymentsSettings]) -> Iterable[Provide[object]]:
+        yield Provide(PAYMENTS, lambda: contextlib.nullcontext(ctx.own(PaymentsService)))
+
+    @hookimpl
+    def routes(self, ctx: Context[PaymentsSettings]) -> Iterable[Route]:
+        return payments_routes(ctx)
+
+    @hookimpl
+    def commands(self) -> Iterable[click.Command]:
+        return commands.COMMANDS

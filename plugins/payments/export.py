@@ -1,0 +1,38 @@
+"""The codes of a new batch in the form that the caller accepts."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Final
+
+import msgspec
+
+from kernel.contracts.payments_http import VoucherCodes
+from kernel.http.answers import Answer, Encoded
+
+COLUMNS: Final = ("code", "amount", "currency", "max_uses", "valid_from", "valid_until", "tag")
+#: Codes are money: no proxy and no browser keeps them.
+_KEEP_NOWHERE: Final = {"Cache-Control": "no-store"}
+
+
+def answer_with(made: VoucherCodes, accept: str) -> Answer[Encoded[VoucherCodes]]:
+    """Return *made* as CSV where the header *accept* asks for it, else as JSON."""
+    if "text/csv" not in accept.lower():
+        return Answer(Encoded(msgspec.json.encode(made)), headers=_KEEP_NOWHERE)
+    headers = {
+        "Content-Type": "text/csv; charset=utf-8",
+        "Content-Disposition": f'attachment; filename="vouchers-{made.batch.id}.csv"',
+    }
+    return Answer(Encoded(as_csv(made).encode()), headers=headers | _KEEP_NOWHERE)
+
+
+def as_csv(made: VoucherCodes) -> str:
+    """Return a line for each code. No field begins with a character that a spreadsheet takes for a formula."""
+    batch = made.batch
+    dates = [moment.isoformat() if moment else "" for moment in (batch.valid_from, batch.valid_until)]
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows([code, batch.amount, batch.currency, batch.max_uses, *dates, batch.tag] for code in made.codes)
+    return text.getvalue()

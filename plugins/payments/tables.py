@@ -1,0 +1,140 @@
+"""Wallets, the double-entry ledger they stand on, what was charged and refunded, and vouchers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import CheckConstraint, Column, ForeignKey, UniqueConstraint
+
+from kernel.database import Timestamp, new_metadata
+
+metadata: Final = new_metadata()
+
+#: The only balances that are stored, so that a purchase locks no row but the buyer's. `version` counts the entries.
+wallets: Final = sa.Table(
+    "wallets",
+    metadata,
+    Column("user_id", sa.Uuid, primary_key=True),
+    Column("balance", sa.BigInteger, nullable=False),
+    Column("version", sa.BigInteger, nullable=False),
+    CheckConstraint("balance >= 0", name="balance"),
+)
+
+#: Every movement of money, once for each `key`. `reference` is the purchase or the voucher it belongs to.
+transfers: Final = sa.Table(
+    "transfers",
+    metadata,
+    Column("id", sa.Uuid, primary_key=True),
+    Column("key", sa.Text, nullable=False, unique=True),
+    Column("kind", sa.Text, nullable=False),
+    Column("from_account", sa.Text, nullable=False),
+    Column("to_account", sa.Text, nullable=False),
+    Column("amount", sa.BigInteger, nullable=False),
+    Column("currency", sa.Text, nullable=False),
+    Column("user_id", sa.Uuid, nullable=False),
+    Column("course_id", sa.Uuid),
+    Column("reference", sa.Uuid, nullable=False),
+    Column("reason", sa.Text, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    CheckConstraint("amount > 0", name="amount"),
+    CheckConstraint("from_account <> to_account", name="accounts"),
+)
+
+#: Two for each transfer, which add up to 0. An entry of a wallet bears what the wallet held after it.
+entries: Final = sa.Table(
+    "entries",
+    metadata,
+    Column("transfer_id", sa.Uuid, ForeignKey("transfers.id"), primary_key=True),
+    Column("account", sa.Text, primary_key=True),
+    Column("amount", sa.BigInteger, nullable=False),
+    Column("wallet_id", sa.Uuid, ForeignKey("wallets.user_id")),
+    Column("balance_after", sa.BigInteger),
+    Column("version", sa.BigInteger),
+    UniqueConstraint("wallet_id", "version"),
+    CheckConstraint("amount <> 0", name="amount"),
+    CheckConstraint("balance_after >= 0", name="balance_after"),
+    CheckConstraint(
+        "(wallet_id IS NULL) = (balance_after IS NULL) AND (wallet_id IS NULL) = (version IS NULL)", name="wallet"
+    ),
+)
+
+#: What was taken for a purchase. Only `refunded` ever changes.
+charges: Final = sa.Table(
+    "charges",
+    metadata,
+    Column("purchase_id", sa.Uuid, primary_key=True),
+    Column("id", sa.Uuid, nullable=False, unique=True),
+    Column("user_id", sa.Uuid, nullable=False),
+    Column("course_id", sa.Uuid, nullable=False),
+    Column("amount", sa.BigInteger, nullable=False),
+    Column("currency", sa.Text, nullable=False),
+    Column("refunded", sa.BigInteger, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    CheckConstraint("amount >= 0", name="amount"),
+    CheckConstraint("refunded BETWEEN 0 AND amount", name="refunded"),
+)
+
+#: `requested` is what the caller asked for, null for "all that is left"; `refunded_after` the charge's sum after it.
+refunds: Final = sa.Table(
+    "refunds",
+    metadata,
+    Column("key", sa.Text, primary_key=True),
+    Column("purchase_id", sa.Uuid, ForeignKey("charges.purchase_id"), nullable=False, index=True),
+    Column("requested", sa.BigInteger),
+    Column("amount", sa.BigInteger, nullable=False),
+    Column("refunded_after", sa.BigInteger, nullable=False),
+    Column("reason", sa.Text, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    CheckConstraint("amount > 0", name="amount"),
+)
+
+#: `request_key` and `request_hash` are of the request that made the batch: a repeat makes no second one.
+voucher_batches: Final = sa.Table(
+    "voucher_batches",
+    metadata,
+    Column("id", sa.Uuid, primary_key=True),
+    Column("count", sa.Integer, nullable=False),
+    Column("amount", sa.BigInteger, nullable=False),
+    Column("currency", sa.Text, nullable=False),
+    Column("max_uses", sa.Integer, nullable=False),
+    Column("valid_from", Timestamp),
+    Column("valid_until", Timestamp),
+    Column("tag", sa.Text, nullable=False),
+    Column("comment", sa.Text, nullable=False),
+    Column("prefix", sa.Text, nullable=False),
+    Column("created_by", sa.Uuid, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    Column("withdrawn_at", Timestamp),
+    Column("request_key", sa.Text, nullable=False),
+    Column("request_hash", sa.LargeBinary, nullable=False),
+    UniqueConstraint("created_by", "request_key"),
+    CheckConstraint("amount > 0", name="amount"),
+)
+
+#: A code stands here only as its HMAC under a key that no database holds. `number` counts within the batch.
+vouchers: Final = sa.Table(
+    "vouchers",
+    metadata,
+    Column("id", sa.Uuid, primary_key=True),
+    Column("batch_id", sa.Uuid, ForeignKey("voucher_batches.id"), nullable=False),
+    Column("number", sa.Integer, nullable=False),
+    Column("code_hash", sa.LargeBinary, nullable=False, unique=True),
+    Column("uses", sa.Integer, nullable=False),
+    Column("max_uses", sa.Integer, nullable=False),
+    Column("withdrawn", sa.Boolean, nullable=False),
+    UniqueConstraint("batch_id", "number"),
+    CheckConstraint("uses BETWEEN 0 AND max_uses", name="uses"),
+)
+
+redemptions: Final = sa.Table(
+    "redemptions",
+    metadata,
+    Column("voucher_id", sa.Uuid, ForeignKey("vouchers.id"), primary_key=True),
+    Column("user_id", sa.Uuid, primary_key=True),
+    Column("batch_id", sa.Uuid, ForeignKey("voucher_batches.id"), nullable=False, index=True),
+    Column("created_at", Timestamp, nullable=False),
+)
+
+#: History: no row of these is ever changed or deleted, which triggers hold against everybody.
+APPEND_ONLY: Final = (transfers, entries, refunds, redemptions)

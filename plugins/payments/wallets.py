@@ -1,0 +1,84 @@
+"""Wallets and their statements, as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from kernel import Context, Page, PageQuery, page
+from kernel.contracts.payments_http import StatementLine, Wallet
+from kernel.database import Query
+from plugins.payments.charges import BALANCE, CHARGE
+from plugins.payments.redemption import VOUCHER
+from plugins.payments.refunds import REFUND
+from plugins.payments.settings import PaymentsSettings
+from plugins.payments.tables import entries, transfers
+
+LABELS: Final = {VOUCHER: "Voucher redeemed", CHARGE: "Course bought", REFUND: "Money back"}
+
+
+class Movement(msgspec.Struct, frozen=True):
+    """One entry of a wallet with what its transfer says; *version* numbers a wallet's entries from 1."""
+
+    version: int
+    amount: int
+    balance_after: int
+    id: UUID
+    kind: str
+    currency: str
+    reference: UUID
+    course_id: UUID | None
+    reason: str
+    created_at: datetime
+
+
+#: The newest first; walks the index on (wallet, version), so that each page costs the same.
+MOVEMENTS: Final = Query(
+    sa.select(
+        *(entries.c[name] for name in ("version", "amount", "balance_after")),
+        *(transfers.c[name] for name in Movement.__struct_fields__[3:]),
+    )
+    .join(transfers, transfers.c.id == entries.c.transfer_id)
+    .where(entries.c.wallet_id == bindparam("user_id"), entries.c.version < bindparam("before"))
+    .order_by(entries.c.version.desc())
+    .limit(bindparam("limit", type_=sa.Integer())),
+    Movement,
+)
+_AFTER_ALL: Final = 2**63 - 1
+
+
+class Wallets:
+    """Answers what people have and how it came about."""
+
+    def __init__(self, ctx: Context[PaymentsSettings]) -> None:
+        self._ctx = ctx
+
+    async def wallet(self, user_id: UUID) -> Wallet:
+        balance = await self._ctx.db.first(BALANCE, user_id=user_id)
+        return Wallet(balance=balance or 0, currency=self._ctx.settings.currency)
+
+    async def statement(self, user_id: UUID, query: PageQuery) -> Page[StatementLine]:
+        before = query.after(int) or _AFTER_ALL
+        rows = await self._ctx.db.all(MOVEMENTS, user_id=user_id, before=before, limit=query.limit + 1)
+        found = page(rows, query, lambda movement: movement.version)
+        return Page([_line(movement) for movement in found.items], found.next)
+
+
+def _line(movement: Movement) -> StatementLine:
+    return StatementLine(
+        id=movement.id,
+        kind=movement.kind,
+        label=LABELS.get(movement.kind, movement.kind),
+        amount=movement.amount,
+        balance=movement.balance_after,
+        currency=movement.currency,
+        reference=movement.reference,
+        course_id=movement.course_id,
+        reason=movement.reason,
+        created_at=movement.created_at,
+    )
