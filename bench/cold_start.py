@@ -1,4 +1,4 @@
-"""How long a process takes from its start to the first 200 of `/-/ready`, and its memory then: `python -m bench.cold_start`.
+"""The time from a process's start to the first 200 of `/-/ready`, and its memory then: `python -m bench.cold_start`.
 
 All plugins on, SQLite, migrated before. The median of several starts is reported.
 """
@@ -92,8 +92,8 @@ def main(runs: int) -> None:
     megabytes = statistics.median(start.megabytes for start in starts)
     met = seconds < TIME_GOAL and megabytes < MEMORY_GOAL
     Console().print(
-        f"first 200 of /-/ready after {seconds:.2f} s (goal < {TIME_GOAL} s), {megabytes:.0f} MB (goal < {MEMORY_GOAL} MB): "
-        + ("met" if met else "NOT met")
+        f"first 200 of /-/ready after {seconds:.2f} s (goal < {TIME_GOAL} s), "
+        f"{megabytes:.0f} MB (goal < {MEMORY_GOAL} MB): {'met' if met else 'NOT met'}"
     )
     sys.exit(0 if met else 1)
 

@@ -20,12 +20,14 @@ from typing import Final
 
 import click
 import jwt
+import psutil
 from rich.console import Console
 from rich.table import Table
 
 from bench import lyceum_data, peers_data
 from bench.load import DRIVER_CORE, Load, Result, measure, serving, wait_until_answering
 from bench.servers import bench_postgres
+from kernel.testing.servers import PostgresServer
 
 HERE: Final = Path(__file__).parent
 SECRET: Final = "bench-secret-of-at-least-32-bytes!!"
@@ -86,20 +88,21 @@ def peer_loads(folder: Path) -> dict[str, Load]:
     }
 
 
-def stacks(dsn: str, folder: Path) -> list[Stack]:
+def stacks(server: PostgresServer, folder: Path) -> list[Stack]:
     """Seed both databases and return every stack."""
-    asyncio.run(peers_data.seed_peers(dsn.replace("/lyceum?", "/peers?")))
+    dsn = server.url("peers")
+    asyncio.run(peers_data.seed_peers(dsn))
     loads = peer_loads(folder)
     reads = {job: loads[job] for job in ("get", "list")}
     environ = {
-        "BENCH_DSN": dsn.replace("/lyceum?", "/peers?"),
+        "BENCH_DSN": dsn,
         "BENCH_SECRET": SECRET,
         "BENCH_POOL": POOL,
         "NODE_ENV": "production",
     }
     uvicorn = [PEERS_PYTHON, "-m", "uvicorn", "app:app", "--app-dir", str(HERE / "peers/fastapi"), "--port", "8302"]
     quiet = ["--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"]
-    seeded = asyncio.run(lyceum_data.seed(dsn, folder))
+    seeded = asyncio.run(lyceum_data.seed(server.url("lyceum"), folder, int(POOL)))
     return [
         Stack(
             name="express-prisma",
@@ -118,16 +121,16 @@ def stacks(dsn: str, folder: Path) -> list[Stack]:
         ),
         Stack(
             name="lyceum",
-            command=[sys.executable, "-m", "kernel.cli", "--config", str(seeded.config), "serve"],
+            command=[str(Path(sys.executable).with_name("lyceum")), "--config", str(seeded.config), "serve"],
             environ={},
-            port=8304,
+            port=lyceum_data.PORT,
             loads=seeded.loads,
         ),
     ]
 
 
 @contextlib.contextmanager
-def running(all_stacks: Sequence[Stack], folder: Path) -> Iterator[dict[str, object]]:
+def running(all_stacks: Sequence[Stack], folder: Path) -> Iterator[dict[str, psutil.Process]]:
     """Start every stack; they idle but for the one under load."""
     with contextlib.ExitStack() as opened:
         servers = {
@@ -135,7 +138,11 @@ def running(all_stacks: Sequence[Stack], folder: Path) -> Iterator[dict[str, obj
             for stack in all_stacks
         }
         for stack in all_stacks:
-            wait_until_answering(f"{stack.url}/ping")
+            try:
+                wait_until_answering(f"{stack.url}/ping")
+            except OSError as error:
+                error.add_note((folder / f"{stack.name}.log").read_text()[-2000:])
+                raise
         yield servers
 
 
@@ -179,7 +186,9 @@ def show(results: Results, console: Console) -> bool:
         good = ratio <= goal.ratio if goal.figure == "p99" else ratio >= goal.ratio
         met &= good
         sign = "≤" if goal.figure == "p99" else "≥"
-        goals.add_row(goal.job, goal.peer, goal.figure, f"{ratio:.2f}", f"{sign} {goal.ratio:g}", "yes" if good else "NO")
+        goals.add_row(
+            goal.job, goal.peer, goal.figure, f"{ratio:.2f}", f"{sign} {goal.ratio:g}", "yes" if good else "NO"
+        )
     console.print(goals)
     return met
 
@@ -191,9 +200,9 @@ def show(results: Results, console: Console) -> bool:
 def main(jobs: str, rounds: int, seconds: int) -> None:
     """Measure all stacks and print the ratios."""
     os.sched_setaffinity(0, {int(DRIVER_CORE)})  # PostgreSQL, started below, inherits it
-    with tempfile.TemporaryDirectory(prefix="bench-") as name, bench_postgres() as dsn:
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, bench_postgres() as server:
         folder = Path(name)
-        results = compare(stacks(dsn, folder), jobs.split(","), rounds, seconds, folder)
+        results = compare(stacks(server, folder), jobs.split(","), rounds, seconds, folder)
     if not show(results, Console(width=120)):
         sys.exit(1)
 

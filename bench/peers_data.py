@@ -35,7 +35,25 @@ CREATE INDEX courses_list ON courses (published_at DESC, id DESC) WHERE status =
 CREATE INDEX courses_list_status ON courses (status, published_at DESC, id DESC);
 CREATE INDEX ledger_user ON ledger (user_id, id);
 """
-SYLLABLES: Final = "ka lo mi ne ru ta vo si pe du ga bo ti ze fa no ri mu le so".split()
+SYLLABLES: Final = (
+    "ka",
+    "lo",
+    "mi",
+    "ne",
+    "ru",
+    "ta",
+    "vo",
+    "si",
+    "pe",
+    "du",
+    "ga",
+    "bo",
+    "ti",
+    "ze",
+    "fa",
+    "no",
+    "ri",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 
 from kernel import errors
-from kernel.conversion import Mistake, Reader, Reading, Url
+from kernel.conversion import Mistake, Reader, Reading
 from kernel.database.location import DatabaseSettings
 from kernel.deployment import Deployment
 from kernel.discovery import RESERVED
@@ -21,7 +21,7 @@ from kernel.events.settings import EventSettings
 from kernel.http.operators import OperationsSettings
 from kernel.http.settings import HttpSettings
 from kernel.secrets import MINIMUM_LENGTH, Secrets
-from kernel.settings import Secret, Settings
+from kernel.settings import Secret, Settings, Url
 from kernel.sources import Leaf, Node, Table, gather, origins
 
 T = TypeVar("T")

@@ -6,31 +6,20 @@ import dataclasses
 import difflib
 import os
 import re
-import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
 
-from kernel.settings import Secret
+from kernel.annotations import LISTS, Annotation, describe, mentions, quote, shape, struct
+from kernel.settings import Secret, Url
 from kernel.sources import Leaf, Node, Table, origins, plain
 
 T = TypeVar("T")
-#: The type of a setting as its annotation says it; typing has no narrower word for "any annotation".
-Annotation = Any
-
-
-class Url(str):
-    """A URL that may carry a password, which is then given by reference or in the environment, never in a file."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "Url(…)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +97,9 @@ class Reader:
         return Reading({key: str(reading.value) for key, reading in readings.items()}, mistakes)
 
     def _value(self, kind: Annotation, node: Node, section: str, key: str) -> Reading[object]:
-        struct = _struct(kind)
-        if isinstance(node, dict) and struct is not None:
-            return self.section(struct, node, f"{section}.{key}")
+        table = struct(kind)
+        if isinstance(node, dict) and table is not None:
+            return self.section(table, node, f"{section}.{key}")
         remedies: list[str] = []
         try:
             return Reading(self._convert(kind, node, remedies))
@@ -196,110 +185,16 @@ def _unknown(section: str, key: str, node: Node, fields: Mapping[str, _Field]) -
 
 
 def _parse(kind: Annotation, text: str) -> object:
-    shape = _shape(kind)
-    if shape in _LISTS and not text.lstrip().startswith("["):
+    found = shape(kind)
+    if found in LISTS and not text.lstrip().startswith("["):
         return [item.strip() for item in text.split(",") if item.strip()]
-    if shape in _LISTS or shape is dict or _struct(kind) is not None:
+    if found in LISTS or found is dict or struct(kind) is not None:
         return msgspec.json.decode(text)
     return text
 
 
-_LISTS: Final = (list, tuple, set, frozenset)
-
-
-def _bare(kind: Annotation) -> tuple[Annotation, tuple[msgspec.Meta, ...]]:
-    """Return *kind* without `Annotated` and `| None`, and the constraints that it bore."""
-    metas: tuple[msgspec.Meta, ...] = ()
-    while True:
-        origin: Annotation = typing.get_origin(kind)
-        if origin is Annotated:
-            metas += tuple(meta for meta in kind.__metadata__ if isinstance(meta, msgspec.Meta))
-            kind = kind.__origin__
-        elif origin in (typing.Union, types.UnionType) and len(_members(kind)) == 1:
-            kind = _members(kind)[0]
-        else:
-            return kind, metas
-
-
-def _members(kind: Annotation) -> list[Annotation]:
-    return [one for one in typing.get_args(kind) if one is not type(None)]
-
-
-def _shape(kind: Annotation) -> Annotation:
-    bare, _ = _bare(kind)
-    return typing.get_origin(bare) or bare
-
-
-def _struct(kind: Annotation) -> Annotation:
-    bare, _ = _bare(kind)
-    return bare if isinstance(bare, type) and issubclass(bare, msgspec.Struct) else None
-
-
-_WORDS: Final[Mapping[Annotation, str]] = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "text in quotes",
-    Path: "a path in quotes",
-    Secret: 'a reference, "env:NAME" or "file:PATH"',
-    Url: 'a URL in quotes, or a reference "env:NAME" or "file:PATH"',
-    dict: "a table",
-}
-
-
-def describe(kind: Annotation) -> str:
-    """Return in words which values a setting of type *kind* takes."""
-    bare, metas = _bare(kind)
-    said = [meta.description for meta in metas if meta.description]
-    words = said[0] if said else _words(bare) + "".join(_bounds(meta) for meta in metas)
-    examples = [example for meta in metas for example in meta.examples or ()]
-    return words + (f" such as {_quote(examples[0])}" if examples else "")
-
-
-def _words(bare: Annotation) -> str:
-    origin: Annotation = typing.get_origin(bare)
-    arguments = typing.get_args(bare)
-    if origin is typing.Literal:
-        return " or ".join(_quote(one) for one in arguments)
-    if origin in _LISTS:
-        return f"a list, each {describe(arguments[0])}"
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(describe(one) for one in _members(bare))
-    if _struct(bare) is not None:
-        return "a table"
-    return _WORDS.get(origin or bare, f"a {getattr(bare, '__name__', bare)}")
-
-
-def _bounds(meta: msgspec.Meta) -> str:
-    lower, upper = _first(meta.ge, meta.gt), _first(meta.le, meta.lt)
-    found = ""
-    if lower is not None and upper is not None:
-        found = f" from {lower} to {upper}"
-    elif lower is not None:
-        found = f" of at least {lower}" if meta.gt is None else f" above {lower}"
-    elif upper is not None:
-        found = f" of at most {upper}" if meta.lt is None else f" below {upper}"
-    if meta.min_length is not None:
-        found += f", at least {meta.min_length} long"
-    if meta.max_length is not None:
-        found += f", at most {meta.max_length} long"
-    return found + (f" matching {meta.pattern}" if meta.pattern else "")
-
-
-def _first(*bounds: float | None) -> float | None:
-    return next((bound for bound in bounds if bound is not None), None)
-
-
 def _show(kind: Annotation, node: Node) -> str:
-    if _mentions(kind, Secret) or _mentions(kind, Url):
+    if mentions(kind, Secret) or mentions(kind, Url):
         return "wrong"
-    text = _quote(plain(node))
+    text = quote(plain(node))
     return text if len(text) <= 80 else f"{text[:79]}…"
-
-
-def _mentions(kind: Annotation, wanted: type) -> bool:
-    return kind is wanted or any(_mentions(one, wanted) for one in typing.get_args(kind))
-
-
-def _quote(value: object) -> str:
-    return msgspec.json.encode(value, enc_hook=str).decode()

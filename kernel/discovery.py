@@ -205,12 +205,13 @@ class _Versions:
         self._known: dict[int, tuple[str, str]] = {}
 
     def of(self, point: importlib_metadata.EntryPoint) -> Installed:
-        distribution, version = self._facts(point.dist)
+        distribution, version = self._facts(point)
         return Installed(
             name=point.name, source=point.value, distribution=distribution, version=version, load=point.load
         )
 
-    def _facts(self, distribution: importlib_metadata.Distribution | None) -> tuple[str, str]:
+    def _facts(self, point: importlib_metadata.EntryPoint) -> tuple[str, str]:
+        distribution = point.dist
         if distribution is None:
             return "an unknown distribution", ""
         if id(distribution) not in self._known:

@@ -119,10 +119,10 @@ class Platform:
             errors.BootError: the one reason why the deployment can not start.
             ExceptionGroup: what went wrong while it stopped.
         """
-        await self.redis.check()
-        await self._check_databases()
         started: list[tuple[Member, AsyncExitStack]] = []
         try:
+            await self.redis.check()
+            await self._check_databases()
             await self._start(started, background=background)
             if background:
                 self._app = front.build(self)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from typing import Final, TextIO
@@ -45,21 +46,24 @@ def for_people(config: Config) -> bool:
 
 
 def _json() -> list[Processor]:
-    return [structlog.processors.format_exc_info, structlog.processors.EventRenamer("event"), _render]
+    return [structlog.processors.format_exc_info, _render]
 
 
 def _render(logger: WrappedLogger, method: str, line: EventDict) -> str:
     # what JSON has no word for is shown as its repr, and the repr of a Secret does not show it
-    return msgspec.json.encode(line, enc_hook=repr).decode() + "\n"
+    try:
+        return msgspec.json.encode(line, enc_hook=repr).decode()
+    except UnicodeEncodeError:  # half a character, which a client can put into a path
+        return json.dumps(line, default=repr)
 
 
 def _console(stream: TextIO) -> list[Processor]:
-    renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty(), pad_event_to=24)
-
-    def render(logger: WrappedLogger, method: str, line: EventDict) -> str:
-        return f"{renderer(logger, method, line)}\n"
-
-    return [render]
+    # plain tracebacks: the rich ones show local variables, and secrets among them
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), pad_event_to=24, exception_formatter=structlog.dev.plain_traceback
+        )
+    ]
 
 
 def _route_standard_library(shared: list[Processor], final: list[Processor], level: int, stream: TextIO) -> None:
@@ -68,7 +72,6 @@ def _route_standard_library(shared: list[Processor], final: list[Processor], lev
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
     )
     handler = logging.StreamHandler(stream)
-    handler.terminator = ""  # the renderers end their lines themselves
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in _QUIET:

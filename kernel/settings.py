@@ -31,3 +31,12 @@ class Secret:
 
     def __repr__(self) -> str:
         return "Secret(…)"
+
+
+class Url(str):
+    """A URL that may carry a password: given by reference or in the environment, and in a file only without one."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Url(…)"

@@ -80,16 +80,16 @@ class Floor:
             rows = await connection.fetch(LIST, limit, offset)
         finally:
             self.pool.give(connection)
-        return web.Response(body=orjson.dumps({"items": [course(row) for row in rows]}), content_type="application/json")
+        return web.Response(
+            body=orjson.dumps({"items": [course(row) for row in rows]}), content_type="application/json"
+        )
 
 
 async def main() -> None:
     dsn, size = os.environ["BENCH_DSN"], int(os.environ["BENCH_POOL"])
     floor = Floor(Pool([await asyncpg.connect(dsn) for _ in range(size)]))
     app = web.Application()
-    app.add_routes(
-        [web.get("/ping", floor.ping), web.get("/courses", floor.page), web.get("/courses/{id}", floor.one)]
-    )
+    app.add_routes([web.get("/ping", floor.ping), web.get("/courses", floor.page), web.get("/courses/{id}", floor.one)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", int(os.environ["PORT"]), backlog=2048).start()

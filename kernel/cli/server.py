@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -57,7 +58,8 @@ async def _listen(served: web.AppRunner, host: str, port: int) -> int:
     try:
         await web.TCPSite(served, host, port).start()
     except OSError as error:
+        reason = os.strerror(error.errno or 0)
         raise errors.StartFailed(
-            f"can not listen on {host}:{port} ({error.strerror}); stop what uses it, or set [server] host and port"
+            f"can not listen on {host}:{port} ({reason}); stop what uses it, or set [server] host and port"
         ) from error
     return int(served.addresses[0][1])

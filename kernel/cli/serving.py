@@ -44,6 +44,7 @@ def serve(console: Console, workers: int | None) -> None:
         from kernel.cli.workers import Workers
 
         _refuse_sqlite(platform)
+        asyncio.run(_try_start(platform))
         Workers(platform.config, lambda: console.boot(overrides, serving=True)).serve()
     else:
         from kernel.cli import server
@@ -67,9 +68,11 @@ def migrate(console: Console) -> None:
 @click.pass_obj
 def openapi(console: Console) -> None:
     """Print the OpenAPI document of exactly the plugins that are on."""
-    from kernel.serving import openapi_document
+    from kernel import front
+    from kernel.http.application import describe
 
-    console.document(openapi_document(console.boot()))
+    platform = console.boot()
+    console.document(describe(front.mounted(platform), platform.config.deployment()))
 
 
 async def _migrate(console: Console, platform: Platform) -> list[tuple[str, str]]:
@@ -82,6 +85,12 @@ async def _migrate(console: Console, platform: Platform) -> list[tuple[str, str]
 
         await platform.migrate(on_step)
     return steps
+
+
+async def _try_start(platform: Platform) -> None:
+    """Start and stop once, so that what keeps all workers from starting is told once, and readably."""
+    async with platform.running(background=False):
+        pass
 
 
 def _refuse_sqlite(platform: Platform) -> None:

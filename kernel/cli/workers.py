@@ -5,6 +5,7 @@ SIGHUP starts new workers, which read the configuration anew, before it ends the
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -37,6 +38,7 @@ class Workers(BaseApplication):  # type: ignore[misc]
     def load_config(self) -> None:
         server = self._config.server
         for key, value in {
+            "control_socket_disable": True,
             "bind": f"{server.host}:{server.port}",
             "graceful_timeout": int(self._config.http.shutdown_seconds) + 5,
             "logger_class": Log,
@@ -61,9 +63,12 @@ class Workers(BaseApplication):  # type: ignore[misc]
 
     def serve(self) -> None:
         """Serve until SIGTERM or SIGINT; a worker that can not start ends it with exit code 1."""
+        arbiter = os.getpid()
         try:
             self.run()
         except SystemExit as stopped:
+            if os.getpid() != arbiter:  # a worker passes here too, and its code means something to the arbiter
+                raise
             sys.exit(1 if stopped.code else 0)
 
 

@@ -39,12 +39,12 @@ _SQLITE: Final[tuple[tuple[type[Exception], type[errors.DatabaseError]], ...]] =
 )
 
 
-def postgres_failure(plugin: str, error: Exception) -> Exception:
-    """Return what to raise instead of *error* of asyncpg."""
+def postgres_failure(plugin: str, error: Exception, *, lost: bool) -> Exception:
+    """Return what to raise instead of *error* of asyncpg; *lost*: the connection is gone."""
+    if lost:
+        return errors.DatabaseUnavailable(f"{plugin}: the connection was lost: {error}")
     if isinstance(error, asyncpg.UniqueViolationError):
         return errors.UniqueViolation(str(error.constraint_name))
-    if is_fatal(error):
-        return errors.DatabaseUnavailable(f"{plugin}: {error}")
     return _translated(_POSTGRES, plugin, error)
 
 
@@ -59,9 +59,13 @@ def sqlite_failure(plugin: str, error: Exception) -> Exception:
     return _translated(_SQLITE, plugin, error)
 
 
-def is_fatal(error: Exception) -> bool:
-    """Return whether PostgreSQL ended the connection with *error*."""
-    return getattr(error, "severity_en", None) in ("FATAL", "PANIC")
+def is_lost(connection: asyncpg.Connection, error: Exception) -> bool:
+    """Return whether *connection* is of no more use after *error*."""
+    return bool(
+        connection.is_closed()
+        or isinstance(error, (OSError, asyncpg.PostgresConnectionError, asyncpg.InternalClientError))
+        or getattr(error, "severity_en", None) in ("FATAL", "PANIC")
+    )
 
 
 def _translated(

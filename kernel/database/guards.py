@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
 
 from kernel.database.plans import Plan, compile_plan
-from kernel.database.statements import Follow, Guarded, Returned, column_names
+from kernel.database.statements import Follow, Guarded, Returned, column_names, field_names
 
 R = TypeVar("R")
 
@@ -34,15 +33,16 @@ class GuardPlans(Generic[R]):
     guard: Plan[R]
     follows: tuple[Plan[None], ...]
     columns: tuple[str, ...]  #: what the guard returns
+    fields: bool  #: a row has the columns as its fields; else it is the only column's value
 
     def guard_arguments(self, values: dict[str, object]) -> list[object]:
         """Return the guard's arguments; a value that nothing asks for is refused here."""
         others = {name for plan in self.follows for name in plan.order} - set(self.guard.order)
         return self.guard.arguments({name: value for name, value in values.items() if name not in others})
 
-    def follow_arguments(self, follow: Plan[None], values: dict[str, object], record: Sequence[object]) -> list[object]:
+    def follow_arguments(self, follow: Plan[None], values: dict[str, object], row: R) -> list[object]:
         """Return the arguments of *follow* for one row that the guard returned."""
-        returned = {f"{_RETURNED}{name}": value for name, value in zip(self.columns, record, strict=True)}
+        returned = {f"{_RETURNED}{name}": getattr(row, name) if self.fields else row for name in self.columns}
         known = {**values, **returned}
         return follow.arguments({name: known[name] for name in follow.order if name in known})
 
@@ -55,6 +55,7 @@ def step_plans(change: Guarded[R]) -> GuardPlans[R]:
             compile_plan(change.guard, "sqlite", change.row),
             tuple(compile_plan(_insert(follow), "sqlite", type(None)) for follow in change.follows),
             column_names(change.guard),
+            fields=field_names(change.row) is not None,
         )
     return plans
 
@@ -76,11 +77,8 @@ def _insert_from(follow: Follow, guard: sa.CTE) -> sa.Insert:
 
 
 def _insert(follow: Follow) -> sa.Insert:
-    # What the guard returned goes as it came from the file, without a type: PostgreSQL copies it the same way.
     values = {
-        name: sa.bindparam(f"{_RETURNED}{value.name}", type_=sa.types.NullType())
-        if isinstance(value, Returned)
-        else value
+        name: sa.bindparam(f"{_RETURNED}{value.name}") if isinstance(value, Returned) else value
         for name, value in follow.values.items()
     }
     return sa.insert(follow.table).values(values)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from kernel import errors
 from kernel.database.executor import Operation, Operations, PlanExecutor, Record
-from kernel.database.failures import is_fatal, postgres_failure
+from kernel.database.failures import is_lost, postgres_failure
 from kernel.database.guards import single_plan
 from kernel.database.location import Location
 from kernel.database.lookups import Lookups
@@ -145,7 +145,7 @@ class PostgresDatabase(_PostgresExecutor):
         try:
             result = await operation(connection, plan, arguments)
         except Exception as error:
-            lost = _is_lost(connection, error)
+            lost = is_lost(connection, error)
             if lost:
                 pool.discard(connection)
             else:
@@ -153,7 +153,7 @@ class PostgresDatabase(_PostgresExecutor):
             # The connection may have died while it idled. A read may run again; a change may have happened.
             if lost and plan.reads and not again:
                 return await self._call(operation, plan, arguments, again=True)
-            raise postgres_failure(self._location.plugin, error) from error
+            raise postgres_failure(self._location.plugin, error, lost=lost) from error
         except BaseException:
             pool.discard(connection)  # it still runs a command that nobody waits for
             raise
@@ -176,7 +176,7 @@ class PostgresTransaction(_PostgresExecutor, Transaction):
             return await operation(self._connection, plan, arguments)
         except Exception as error:
             self._failure = error
-            raise postgres_failure(self._plugin, error) from error
+            raise self._told(error) from error
         except BaseException as error:
             self._failure = error
             raise
@@ -189,8 +189,8 @@ class PostgresTransaction(_PostgresExecutor, Transaction):
                 await self._connection.execute("BEGIN")
             except Exception as error:
                 self._pool.discard(self._connection)
-                if last or not _is_lost(self._connection, error):
-                    raise postgres_failure(self._plugin, error) from error
+                if last or not is_lost(self._connection, error):
+                    raise self._told(error) from error
             except BaseException:
                 self._pool.discard(self._connection)
                 raise
@@ -202,7 +202,7 @@ class PostgresTransaction(_PostgresExecutor, Transaction):
             await self._connection.execute("COMMIT")
         except Exception as error:
             self._pool.discard(self._connection)
-            raise postgres_failure(self._plugin, error) from error
+            raise self._told(error) from error
         except BaseException:
             self._pool.discard(self._connection)
             raise
@@ -223,10 +223,5 @@ class PostgresTransaction(_PostgresExecutor, Transaction):
         else:
             self._pool.give(self._connection)
 
-
-def _is_lost(connection: asyncpg.Connection, error: Exception) -> bool:
-    return bool(
-        connection.is_closed()
-        or is_fatal(error)
-        or isinstance(error, (OSError, asyncpg.PostgresConnectionError, asyncpg.InternalClientError))
-    )
+    def _told(self, error: Exception) -> Exception:
+        return postgres_failure(self._plugin, error, lost=is_lost(self._connection, error))

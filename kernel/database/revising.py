@@ -53,20 +53,27 @@ def _up(script: ScriptDirectory, current: Any) -> list[Any]:
 
 def _run(connection: sa.Connection, plugin: str, history: History, steps: Steps, on_step: OnStep) -> None:
     script = ScriptDirectory(history.folder.parent, version_locations=[history.folder])
+    revision = history.version_table  # what an error is about before the first step
 
     def announced(current: Any, _context: object) -> Iterator[Any]:
+        nonlocal revision
         for step in steps(script, current):
-            on_step(plugin, step.revision.revision)
+            revision = step.revision.revision
+            on_step(plugin, revision)
             yield step
 
-    with EnvironmentContext(Config(), script, fn=announced) as environment:
-        environment.configure(
-            connection=connection,
-            target_metadata=history.metadata,
-            version_table=history.version_table,
-            render_as_batch=connection.dialect.name == "sqlite",
-        )
-        environment.run_migrations()
+    try:
+        with EnvironmentContext(Config(), script, fn=announced) as environment:
+            environment.configure(
+                connection=connection,
+                target_metadata=history.metadata,
+                version_table=history.version_table,
+                render_as_batch=connection.dialect.name == "sqlite",
+            )
+            environment.run_migrations()
+    except Exception as error:
+        reason = getattr(error, "orig", None) or error  # SQLAlchemy adds a page to what the driver said
+        raise errors.MigrationFailed(f"{revision} failed, nothing was changed: {reason}", plugin=plugin) from error
 
 
 @asynccontextmanager
@@ -79,11 +86,9 @@ async def _migrating(target: Target) -> AsyncIterator[AsyncConnection]:
         async with provisioned(location) if postgres else nullcontext(), engine.begin() as connection:
             yield connection
             if not postgres:
-                await _check_references(connection)
-    except (errors.BootError, errors.DatabaseUnavailable):
-        raise
-    except Exception as error:
-        raise errors.MigrationFailed(f"a revision failed at {location.shown}: {error}", plugin=target.plugin) from error
+                await _check_references(connection, target.plugin)
+    except sa.exc.DBAPIError as error:
+        raise errors.DatabaseUnavailable(f"{target.plugin}: can not migrate {location.shown}: {error.orig}") from error
     finally:
         await engine.dispose()
 
@@ -100,7 +105,8 @@ def _sqlite_engine(location: Location) -> AsyncEngine:
     return sqlite_engine(location.file, _SQLITE_PRAGMAS, busy_limit=_BUSY_LIMIT)
 
 
-async def _check_references(connection: AsyncConnection) -> None:
+async def _check_references(connection: AsyncConnection, plugin: str) -> None:
     broken = (await connection.exec_driver_sql("PRAGMA foreign_key_check")).mappings().first()
     if broken is not None:
-        raise ValueError(f"a row of {broken['table']} refers to a row of {broken['parent']} that is gone")
+        complaint = f"a row of {broken['table']} refers to a row of {broken['parent']} that is gone"
+        raise errors.MigrationFailed(f"nothing was changed: {complaint}", plugin=plugin)

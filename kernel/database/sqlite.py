@@ -176,11 +176,11 @@ class SqliteTransaction(Transaction):
     async def guarded(self, change: Guarded[R], /, **values: object) -> R | None:
         plans = step_plans(change)
         records = await self._call(self.operations.fetch, plans.guard, plans.guard_arguments(values))
-        for record in records:
+        rows = [plans.guard.decode(record) for record in records]
+        for row in rows:
             for follow in plans.follows:
-                arguments = plans.follow_arguments(follow, values, record)
-                await self._call(self.operations.execute, follow, arguments)
-        return plans.guard.decode(records[0]) if records else None
+                await self._call(self.operations.execute, follow, plans.follow_arguments(follow, values, row))
+        return rows[0] if rows else None
 
     async def _call(self, operation: Operation[T], plan: Plan[R], arguments: Sequence[object]) -> T:
         self._check_usable()

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
-R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)  # a query of an int serves where an int or None is wanted
 
 #: A SQLAlchemy statement of any shape; SQLAlchemy's own generic parameters say nothing about our rows.
 Statement = sa.sql.base.Executable
@@ -30,7 +30,7 @@ class Compilable:
         self.plans: dict[str, Any] = {}
 
 
-class Query(Compilable, Generic[R]):
+class Query(Compilable, Generic[R_co]):
     """A statement that returns rows: a select, or an insert, update or delete with `returning`.
 
     *row* is a msgspec Struct or dataclass whose fields are the statement's columns in the same order and with the
@@ -42,7 +42,7 @@ class Query(Compilable, Generic[R]):
 
     __slots__ = ("row", "statement")
 
-    def __init__(self, statement: Statement, row: type[R]) -> None:
+    def __init__(self, statement: Statement, row: type[R_co]) -> None:
         super().__init__()
         _check_columns(statement, row)
         self.statement = statement
@@ -77,7 +77,7 @@ class Follow:
     values: Mapping[str, object]
 
 
-class Guarded(Compilable, Generic[R]):
+class Guarded(Compilable, Generic[R_co]):
     """A change that happens whole or not at all, in one round trip.
 
     *guard* is an insert or update with `returning` (columns as in `Query`). If it touches a row, every `Follow` is
@@ -87,7 +87,7 @@ class Guarded(Compilable, Generic[R]):
 
     __slots__ = ("follows", "guard", "row")
 
-    def __init__(self, guard: Statement, row: type[R], follows: Sequence[Follow]) -> None:
+    def __init__(self, guard: Statement, row: type[R_co], follows: Sequence[Follow]) -> None:
         super().__init__()
         _check_columns(guard, row)
         self.guard = guard
@@ -95,7 +95,7 @@ class Guarded(Compilable, Generic[R]):
         self.follows = tuple(follows)
 
 
-class Lookup(Compilable, Generic[R]):
+class Lookup(Compilable, Generic[R_co]):
     """A read of one row by its key, shared by all who ask at the same moment.
 
     *statement* selects the rows whose key is among the expanding bind parameter `keys`
@@ -105,7 +105,7 @@ class Lookup(Compilable, Generic[R]):
 
     __slots__ = ("row", "statement")
 
-    def __init__(self, statement: Statement, row: type[R]) -> None:
+    def __init__(self, statement: Statement, row: type[R_co]) -> None:
         super().__init__()
         _check_columns(statement, row)
         self.statement = statement

@@ -12,7 +12,6 @@ from structlog.typing import FilteringBoundLogger
 
 from kernel import errors
 from kernel.clock import Clock
-from kernel.correlation import current_cause
 from kernel.database import Database
 from kernel.deployment import Deployment
 from kernel.http import problems
@@ -21,29 +20,28 @@ from kernel.http.callers import CALLERS, Addresses, Callers
 from kernel.http.deadlines import Deadlines
 from kernel.http.endpoint import Endpoint
 from kernel.http.failures import ErrorPage, ErrorResponse, Failures
-from kernel.http.frame import SHARED, Frame, Shared
+from kernel.http.frame import SECURITY_HEADERS, SHARED, Frame, Shared, complete_streamed
 from kernel.http.limits import GeneralLimit, Limiter
 from kernel.http.metrics import HttpMetrics
-from kernel.http.routes import Route
+from kernel.http.openapi import Json, Operation
+from kernel.http.reference import Reference, Serve
+from kernel.http.request import Request
+from kernel.http.routes import DEFAULT_TIMEOUT, Route
 from kernel.http.settings import API_PREFIX, HttpSettings
 from kernel.http.signatures import read_signature
 from kernel.services import Services
 
-DEFAULT_TIMEOUT: Final = 30.0  # seconds, for pages and static files
 BODY_LIMIT: Final = 64 * 1024  # bytes, for what reads a body without a route of ours
 
-#: Of every answer that does not say otherwise.
-SECURITY_HEADERS: Final[Mapping[str, str]] = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Server": "Lyceum",
-}
-#: Of the API's: an answer that a browser is tricked into showing can load and do nothing.
+#: Of the API's answers: one that a browser is tricked into showing can load and do nothing.
 API_HEADERS: Final[Mapping[str, str]] = {
     **SECURITY_HEADERS,
     "Content-Type": "application/json",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+
+
+REFERENCE: Final = web.AppKey("reference", Reference)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,52 +93,34 @@ def build_application(
     )
     app = web.Application(client_max_size=BODY_LIMIT)
     app[SHARED], app[CALLERS] = shared, shared.callers
-    app.on_response_prepare.append(_complete_headers)
+    operations = {plugin.mount: _operations(plugin) for plugin in mounted}
+    app[REFERENCE] = Reference([one for several in operations.values() for one in several], deployment)
+    for path, serve in app[REFERENCE].handlers().items():
+        app.router.add_get(path, _framed("kernel", path, "GET", shared, serve))
     for plugin in mounted:
-        app.add_subapp(f"{API_PREFIX}/{plugin.mount}", _plugin_application(plugin, shared))
+        app.add_subapp(f"{API_PREFIX}/{plugin.mount}", _plugin_application(plugin, operations[plugin.mount], shared))
     for mount, name in disabled.items():
         off = problems.PluginDisabled(f"The plugin {name!r} is switched off.", extensions={"plugin": name})
         app.add_subapp(f"{API_PREFIX}/{mount}", _closed_application(name, mount, shared, off))
     return app
 
 
-def _plugin_application(plugin: Mounted, shared: Shared) -> web.Application:
-    if plugin.failed is not None:
-        down = problems.Unavailable(f"The plugin {plugin.plugin!r} does not run.", extensions={"plugin": plugin.plugin})
-        return _closed_application(plugin.plugin, plugin.mount, shared, down)
-    _check_unique(plugin)
-    app = web.Application()
-    general_limit = GeneralLimit(shared.settings.unsafe_rate, shared.limiter)
-    for route in sorted(plugin.routes, key=_specificity):
-        endpoint = Endpoint(
-            route, read_signature(plugin.plugin, route), _frame(plugin, route, shared), plugin.db, general_limit
-        )
-        app.router.add_route(route.method, route.path, endpoint.serve)
-        if route.method == "GET":
-            app.router.add_route("HEAD", route.path, endpoint.serve)
-    return app
+def describe(mounted: Sequence[Mounted], deployment: Deployment) -> Json:
+    """Return the OpenAPI document of the routes, without serving them."""
+    return Reference([operation for plugin in mounted for operation in _operations(plugin)], deployment).document
 
 
-def _frame(plugin: Mounted, route: Route, shared: Shared) -> Frame:
-    path = f"{API_PREFIX}/{plugin.mount}{route.path}"
-    return Frame(
-        shared=shared,
-        plugin=plugin.plugin,
-        route=path,
-        timeout=route.timeout,
-        numbers=shared.metrics.route(plugin.plugin, path, route.method),
-        log=shared.log.bind(plugin=plugin.plugin),
-        error_response=plugin.error_response,
-    )
-
-
-def _check_unique(plugin: Mounted) -> None:
+def _operations(plugin: Mounted) -> list[Operation]:
     seen: set[tuple[str, str]] = set()
     for route in plugin.routes:
         if (route.method, route.path) in seen:
             message = f"routes(): {route.method} {route.path or '/'} is declared twice; remove one of them"
             raise errors.InvalidDeclaration(message, plugin=plugin.plugin)
         seen.add((route.method, route.path))
+    return [
+        Operation(plugin=plugin.plugin, mount=plugin.mount, route=route, signature=read_signature(plugin.plugin, route))
+        for route in ([] if plugin.failed else sorted(plugin.routes, key=_specificity))
+    ]
 
 
 def _specificity(route: Route) -> list[bool]:
@@ -148,34 +128,64 @@ def _specificity(route: Route) -> list[bool]:
     return ["{" in segment for segment in route.path.split("/")]
 
 
-def _closed_application(plugin: str, mount: str, shared: Shared, problem: problems.Problem) -> web.Application:
-    """Return what answers *problem* to everything below a mount."""
-    path = f"{API_PREFIX}/{mount}"
-    frame = Frame(
+def _plugin_application(plugin: Mounted, operations: Sequence[Operation], shared: Shared) -> web.Application:
+    if plugin.failed is not None:
+        down = problems.Unavailable(f"The plugin {plugin.plugin!r} does not run.", extensions={"plugin": plugin.plugin})
+        return _closed_application(plugin.plugin, plugin.mount, shared, down)
+    app = web.Application()
+    general_limit = GeneralLimit(shared.settings.unsafe_rate, shared.limiter)
+    for operation in operations:
+        route = operation.route
+        frame = _frame(operation, shared, plugin.error_response)
+        endpoint = Endpoint(route, operation.signature, frame, plugin.db, general_limit)
+        app.router.add_route(route.method, route.path, endpoint.serve)
+        if route.method == "GET":
+            app.router.add_route("HEAD", route.path, endpoint.serve)
+    if any(operation.signature.encode is None for operation in operations):
+        app.on_response_prepare.append(complete_streamed)
+    return app
+
+
+def _frame(operation: Operation, shared: Shared, error_response: ErrorResponse | None) -> Frame:
+    return Frame(
         shared=shared,
-        plugin=plugin,
-        route=path,
-        timeout=DEFAULT_TIMEOUT,
-        numbers=shared.metrics.route(plugin, path, "*"),
-        log=shared.log.bind(plugin=plugin),
+        plugin=operation.plugin,
+        route=operation.path,
+        timeout=operation.route.timeout,
+        numbers=shared.metrics.route(operation.plugin, operation.path, operation.route.method),
+        log=shared.log.bind(plugin=operation.plugin),
+        error_response=error_response,
     )
 
-    async def refuse(_: object) -> web.StreamResponse:
+
+def _closed_application(plugin: str, mount: str, shared: Shared, problem: problems.Problem) -> web.Application:
+    """Return what answers *problem* to everything below a mount."""
+
+    async def refuse(http: web.Request) -> web.StreamResponse:
         raise problem
 
-    async def serve(http: web.Request) -> web.StreamResponse:
-        return await frame.run(http, refuse)
-
+    serve = _framed(plugin, f"{API_PREFIX}/{mount}", "*", shared, refuse)
     app = web.Application()
     app.router.add_route("*", "", serve)
     app.router.add_route("*", "/{tail:.*}", serve)
     return app
 
 
-async def _complete_headers(http: web.Request, response: web.StreamResponse) -> None:
-    """Add what an answer lacks that no endpoint of the API made: pages, files, downloads."""
-    if "X-Content-Type-Options" not in response.headers:
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-    if "X-Request-ID" not in response.headers:
-        response.headers["X-Request-ID"] = str(current_cause().correlation)
+def _framed(plugin: str, path: str, method: str, shared: Shared, serve: Serve) -> Serve:
+    """Return *serve* in a frame of its own."""
+    frame = Frame(
+        shared=shared,
+        plugin=plugin,
+        route=path,
+        timeout=DEFAULT_TIMEOUT,
+        numbers=shared.metrics.route(plugin, path, method),
+        log=shared.log.bind(plugin=plugin),
+    )
+
+    async def respond(request: Request) -> web.StreamResponse:
+        return await serve(request.http)
+
+    async def framed(http: web.Request) -> web.StreamResponse:
+        return await frame.run(http, respond)
+
+    return framed

@@ -17,7 +17,7 @@ from kernel.http.answers import Reply, etag_of, matches, response_of
 from kernel.http.callers import check_permission, origin_of, refuse_cross_site
 from kernel.http.frame import Frame, Shared
 from kernel.http.idempotency import Claim, key_of, request_hash
-from kernel.http.inputs import Fill, body_decoder, path_filler, query_filler, read_body
+from kernel.http.inputs import Fill, body_decoder, path_filler, query_filler, read_body, refuse_query
 from kernel.http.limits import GeneralLimit, RouteLimits, address_key
 from kernel.http.request import Request
 from kernel.http.routes import Idempotency, Route
@@ -152,4 +152,4 @@ class Endpoint:
 
 def _fills(signature: Signature) -> tuple[Fill, ...]:
     path = (path_filler(signature),) if signature.path else ()
-    return path if signature.query is None else (*path, query_filler(signature.query))
+    return (*path, refuse_query if signature.query is None else query_filler(signature.query))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
@@ -15,7 +15,7 @@ from multidict import CIMultiDict
 from structlog.typing import FilteringBoundLogger
 
 from kernel.clock import Clock
-from kernel.correlation import Cause, set_cause
+from kernel.correlation import Cause, current_cause, set_cause
 from kernel.deployment import Deployment
 from kernel.http import problems
 from kernel.http.access import AccessLine, AccessLog
@@ -47,6 +47,13 @@ class Shared:
     log: FilteringBoundLogger
 
 
+#: Of every answer that does not say otherwise.
+SECURITY_HEADERS: Final[Mapping[str, str]] = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Server": "Lyceum",
+}
+
 SHARED: Final = web.AppKey("shared", Shared)
 
 
@@ -75,6 +82,8 @@ class Frame:
             response = shared.failures.answer(http, error, self.log, self.error_response)
         if not response.prepared:
             response.headers["X-Request-ID"] = text
+            if "X-Content-Type-Options" not in response.headers:
+                _complete(response)
         self._tell(request, response, perf_counter() - started)
         return response
 
@@ -111,3 +120,14 @@ class Frame:
                 person=None if caller is None else caller.id,
             )
         )
+
+
+def _complete(response: web.StreamResponse) -> None:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+
+
+async def complete_streamed(http: web.Request, response: web.StreamResponse) -> None:
+    """Complete the headers of an answer that its handler sends by itself, before any frame sees it."""
+    response.headers.setdefault("X-Request-ID", str(current_cause().correlation))
+    _complete(response)

@@ -60,6 +60,13 @@ def query_filler(query: type[msgspec.Struct]) -> Fill:
     return fill
 
 
+def refuse_query(http: web.Request, arguments: dict[str, object]) -> None:
+    """Refuse a query string where a route has none: unknown parameters are refused, and here all are unknown."""
+    if http.rel_url.raw_query_string:
+        unknown = [problems.FieldError(f"query.{name}", "is unknown") for name in dict.fromkeys(http.query)]
+        raise problems.Invalid(fields=unknown)
+
+
 def body_decoder(kind: Any) -> Callable[[bytes], object]:
     """Return what makes a *kind* of a body."""
     decode = msgspec.json.Decoder(kind).decode

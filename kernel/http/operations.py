@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
@@ -53,6 +54,17 @@ class LagMetrics(Collector):
         yield from (unpublished, waiting, dead)
 
 
+class OneOfSeveral(CollectorRegistry):
+    """A registry that names its process in every sample: behind one socket, each scrape reaches another process."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the samples."""
+        process = {"process": str(os.getpid())}
+        for metric in super().collect():
+            metric.samples = [sample._replace(labels={**sample.labels, **process}) for sample in metric.samples]
+            yield metric
+
+
 class Operations:
     """The operators' routes of *platform*."""
 
@@ -61,7 +73,7 @@ class Operations:
         self._operators = Operators(platform.config.operations, identify)
         self._readiness = Readiness(platform)
         self._lag = LagMetrics()
-        self._registry = CollectorRegistry()
+        self._registry = OneOfSeveral() if platform.config.server.workers > 1 else CollectorRegistry()
         self._registry.register(metrics)
         self._registry.register(self._lag)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):

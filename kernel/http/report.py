@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from yarl import URL
 
-from kernel.conversion import Url
+from kernel.database.migrations import History
 from kernel.events.administration import Backlog
 from kernel.hooks import Hooks
 from kernel.members import Member
-from kernel.settings import Secret
+from kernel.settings import Secret, Url
 
 if TYPE_CHECKING:
     from kernel.lifecycle import Platform
@@ -45,7 +45,7 @@ class PluginReport(msgspec.Struct, frozen=True, kw_only=True):
     hooks: tuple[str, ...] = ()
     routes: tuple[str, ...] = ()
     handlers: tuple[HandlerReport, ...] = ()
-    migration: str | None = None
+    migration: str | None = None  #: the newest revision, which its database has: it would not have started without
     start_seconds: float = 0.0
     settings: object = None
 
@@ -78,10 +78,18 @@ def describe(member: Member, hooks: Hooks, backlogs: Sequence[Backlog] = ()) -> 
         mount=member.mount,
         hooks=hooks.names(member.plugin),
         routes=tuple(f"{route.method} /api/v1/{member.mount}{route.path}" for route in routes),
+        migration=_head(member),
         handlers=tuple(_handlers(member.name, backlogs)),
         start_seconds=round(member.seconds, 3),
         settings=shown(member.settings),
     )
+
+
+def _head(member: Member) -> str | None:
+    if member.migrations is None:
+        return None
+    history = History("alembic_version", member.migrations.revisions, member.migrations.metadata)
+    return ", ".join(sorted(history.heads()))
 
 
 def _handlers(plugin: str, backlogs: Sequence[Backlog]) -> list[HandlerReport]:

@@ -17,9 +17,9 @@ from aiohttp.http import HttpRequestParser
 from kernel import errors
 from kernel.correlation import current_cause
 from kernel.http import problems
-from kernel.http.application import DEFAULT_TIMEOUT
 from kernel.http.frame import SHARED, Frame, Shared
 from kernel.http.request import Request
+from kernel.http.routes import DEFAULT_TIMEOUT
 from kernel.http.settings import API_PREFIX, HttpSettings
 
 MAX_LINE: Final = 8190  # bytes of the request line: method, path and query

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
+from kernel.testing.choices import Choice, PluginClass, Tables
 from kernel.testing.clock import MovableClock
-from kernel.testing.deployment import Choice, Deployment, PluginClass, Tables
+from kernel.testing.deployment import Deployment
 from kernel.testing.ends import End
 from kernel.testing.mailbox import Mailbox
 

@@ -4,54 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Sequence
 from uuid import UUID
 
 from aiohttp import web
 from click.testing import Result
 
-from kernel.assembly import assemble
-from kernel.config import Config, load
 from kernel.http import serving
-from kernel.http.identity import IDENTITY
 from kernel.ids import new_id
 from kernel.lifecycle import Platform
-from kernel.plugin import Plugin
+from kernel.testing.choices import Choice, PluginClass, Tables
 from kernel.testing.clients import Client
 from kernel.testing.clock import MovableClock
 from kernel.testing.commands import run_command
 from kernel.testing.ends import End
-from kernel.testing.identity import IdentityPlugin, token
+from kernel.testing.identity import token
 from kernel.testing.mailbox import Mailbox
 from kernel.testing.people import People
-
-PluginClass = type[Plugin[Any]]
-Tables = Mapping[str, Mapping[str, object]]
-
-_SECRET: Final = {"LYCEUM_TEST_SECRET": "long-enough-and-only-for-tests-of-lyceum"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """What one deployment consists of."""
-
-    names: tuple[str, ...]  #: of installed plugins
-    plugins: tuple[PluginClass, ...] = ()  #: further ones, given as classes
-    settings: Tables | None = None  #: plugin → its settings
-    sections: Tables | None = None  #: further sections of the configuration
-
-    def classes(self) -> tuple[PluginClass, ...]:
-        """Return the classes to add; without anyone who provides `auth/1`, the identity for tests."""
-        known = "auth" in self.names or any(IDENTITY in kind.manifest.provides for kind in self.plugins)
-        return self.plugins if known else (*self.plugins, IdentityPlugin)
 
 
 class Deployment:
     """One running Lyceum and the ways to reach it."""
 
-    def __init__(self, choice: Choice, *, end: End, clock: MovableClock, mailbox: Mailbox) -> None:
+    def __init__(
+        self, choice: Choice, *, end: End, clock: MovableClock, mailbox: Mailbox, twin: Deployment | None = None
+    ) -> None:
         self.clock = clock
         self.mailbox = mailbox
         self.people = People(self)
@@ -59,7 +36,10 @@ class Deployment:
         self._end = end
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._database = ""
+        self._public_url = twin._public_url if twin else self.url
+        self._place = twin._place if twin else end.reserve()
+        self._filled = twin is not None
+        self._twins: list[Deployment] = []
         self._clients: list[Client] = []
         self._stopping = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
@@ -71,10 +51,11 @@ class Deployment:
         Raises:
             errors.BootError: as on the command line.
         """
-        if not self._database:
-            assembly = assemble(self._config("sqlite:///"), plugins=self._choice.classes())
-            self._database = await self._end.database(member for member in assembly.order() if member.alive)
-        self.platform = Platform.boot(self._config(self._database), plugins=self._choice.classes(), clock=self.clock)
+        config = self._choice.config(self._place, public_url=self._public_url, smtp_port=self.mailbox.port)
+        self.platform = Platform.boot(config, plugins=self._choice.classes(), clock=self.clock)
+        if not self._filled:
+            await self._end.fill(self._place, (member for member in self.platform.states() if member.alive))
+            self._filled = True
         await self.platform.migrate()
         started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopping.clear()
@@ -105,6 +86,13 @@ class Deployment:
         self._socket = socket.create_server(("127.0.0.1", int(self.url.rpartition(":")[2])))
         await self.start()
 
+    async def twin(self) -> Deployment:
+        """Start a second process of the same deployment: same plugins, same database, an address of its own."""
+        twin = Deployment(self._choice, end=self._end, clock=self.clock, mailbox=self.mailbox, twin=self)
+        self._twins.append(twin)
+        await twin.start()
+        return twin
+
     def client(self, role: str | None = None, *, user: UUID | None = None, token: str | None = None) -> Client:
         """Return a client for a stranger, for a person with *role* (several: `student+admin`), or with *token*.
 
@@ -134,26 +122,12 @@ class Deployment:
 
     async def close(self) -> None:
         """Stop, and close the clients."""
+        for twin in self._twins:
+            await twin.close()
         for client in self._clients:
             await client.close()
         await self.stop()
         self._socket.close()
-
-    def _config(self, database: str) -> Config:
-        choice = self._choice
-        given: dict[str, dict[str, object]] = {name: dict(table) for name, table in (choice.settings or {}).items()}
-        if "mail" in choice.names:
-            smtp = {"delivery": "smtp", "host": "127.0.0.1", "port": self.mailbox.port, "tls": "none"}
-            given["mail"] = {**smtp, **given.get("mail", {})}
-        sections: dict[str, Any] = {
-            "server": {"public_url": self.url, "secret": "env:LYCEUM_TEST_SECRET"},
-            "database": {"url": database},
-            "plugins": {"enabled": list(choice.names), **given},
-            **self._end.sections(),
-        }
-        for name, table in (choice.sections or {}).items():
-            sections[name] = {**sections.get(name, {}), **table}
-        return load([], _SECRET, sections)
 
     async def _serve(self, started: asyncio.Future[None]) -> None:
         async with self.platform.running():

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from redis.asyncio import Redis
@@ -17,20 +18,30 @@ from kernel.lifecycle import target
 from kernel.members import Member
 from kernel.testing.servers import PostgresServer
 
+REDIS_DATABASES: Final = 16  # that a server has by default
+
 EndName = Literal["sqlite", "postgresql"]
 #: What is in a template → its name: a SQLite file, or a PostgreSQL database.
 Templates = dict[frozenset[str], str]
 
 
-class End(Protocol):
-    """Where one test's deployment keeps its data."""
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where one deployment keeps its data."""
 
-    async def database(self, members: Iterable[Member]) -> str:
-        """Return the URL of a new database in which the tables of *members* are made."""
+    database: str  #: the URL
+    redis: str | None = None  #: the URL
+
+
+class End(Protocol):
+    """Where the deployments of one test keep their data."""
+
+    def reserve(self) -> Place:
+        """Return a place whose database is yet to be made."""
         ...
 
-    def sections(self) -> Mapping[str, object]:
-        """Return the configuration that belongs to this end, without the database."""
+    async def fill(self, place: Place, members: Iterable[Member]) -> None:
+        """Make the database of *place*, with the tables of *members*."""
         ...
 
     async def close(self) -> None:
@@ -45,15 +56,14 @@ class SqliteEnd:
         self._folder = folder
         self._templates = templates
 
-    async def database(self, members: Iterable[Member]) -> str:
-        folder = self._folder / uuid4().hex
-        folder.mkdir()
+    def reserve(self) -> Place:
+        return Place(database=f"sqlite:///{self._folder / uuid4().hex}")
+
+    async def fill(self, place: Place, members: Iterable[Member]) -> None:
+        folder = Path(place.database.removeprefix("sqlite:///"))
+        folder.mkdir()  # noqa: ASYNC240  # nothing else runs yet
         for member in members:
             shutil.copy(await self._template(member), folder / f"{member.name}.sqlite3")
-        return f"sqlite:///{folder}"
-
-    def sections(self) -> Mapping[str, object]:
-        return {}
 
     async def close(self) -> None:
         pass  # pytest keeps the folders of the last runs to look at
@@ -74,18 +84,21 @@ class PostgresEnd:
         self._server = server
         self._redis_url = redis_url
         self._templates = templates
+        self._places = 0
         self._made: list[str] = []
 
-    async def database(self, members: Iterable[Member]) -> str:
+    def reserve(self) -> Place:
+        self._places += 1
+        redis = f"{self._redis_url}?db={self._places % REDIS_DATABASES}"  # streams of one test do not mix
+        return Place(database=self._server.url(f"test_{uuid4().hex}"), redis=redis)
+
+    async def fill(self, place: Place, members: Iterable[Member]) -> None:
         by_content = {f"{member.name} {_history(member)}": member for member in members}
         wanted = frozenset(by_content)
         if wanted not in self._templates:
             self._templates[wanted] = await self._make_template(by_content)
-        self._made.append(await self._server.create_database(self._templates[wanted]))
-        return self._server.url(self._made[-1])
-
-    def sections(self) -> Mapping[str, object]:
-        return {"redis": {"url": self._redis_url}}
+        name = urlsplit(place.database).path.removeprefix("/")
+        self._made.append(await self._server.create_database(self._templates[wanted], name))
 
     async def close(self) -> None:
         for name in self._made:

@@ -58,7 +58,7 @@ class Mailbox:
                 to=recipient,
                 sender=envelope.mail_from or "",
                 subject=str(parsed["Subject"] or ""),
-                text=body.get_content() if body else "",
+                text=body.get_content().replace("\r\n", "\n") if body else "",
                 headers={name: str(value) for name, value in parsed.items()},
             )
             async with self._arrived:

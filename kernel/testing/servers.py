@@ -13,7 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -57,9 +57,9 @@ class PostgresServer:
         """Return the URL of *database* as the deployment's user, or as another."""
         return f"postgresql://{user}@/{database}?host={quote(str(self.folder), safe='')}&port={_PORT}"
 
-    async def create_database(self, template: str = "template1") -> str:
+    async def create_database(self, template: str = "template1", name: str | None = None) -> str:
         """Create a database that belongs to the deployment's user, as a copy of *template*; return its name."""
-        name = f"test_{uuid4().hex}"
+        name = name or f"test_{uuid4().hex}"
         await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return name
 
@@ -85,10 +85,10 @@ class PostgresServer:
 
 
 @contextlib.contextmanager
-def postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
+def postgres(*, durable: bool = False, settings: Sequence[str] = ()) -> Iterator[PostgresServer]:
     """Start a PostgreSQL with an empty cluster; stop and delete it when the block ends.
 
-    *durable* keeps fsync on, for measurements; tests are faster without.
+    *durable* keeps fsync on, for measurements; tests are faster without. *settings* are further ones, `name=value`.
     """
     user, folder = unprivileged_user(), scratch_folder("pg-")
     try:
@@ -96,7 +96,7 @@ def postgres(*, durable: bool = False) -> Iterator[PostgresServer]:
             os.chown(folder, user.pw_uid, user.pw_gid)
         binaries = _postgres_binaries(folder, user)
         _make_cluster(binaries, folder, user)
-        process = spawn(_postgres_command(binaries, folder, durable), folder, user)
+        process = spawn(_postgres_command(binaries, folder, (*settings, *(() if durable else _CARELESS))), folder, user)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -153,9 +153,8 @@ def _make_cluster(binaries: Path, folder: Path, user: pwd.struct_passwd | None) 
     run([str(binaries / "postgres"), "--single", "-F", "-D", data, "postgres"], folder, user, feed=create_user)
 
 
-def _postgres_command(binaries: Path, folder: Path, durable: bool) -> list[str]:
-    settings = _SETTINGS if durable else (*_SETTINGS, *_CARELESS)
-    flags = [part for setting in settings for part in ("-c", setting)]
+def _postgres_command(binaries: Path, folder: Path, settings: Sequence[str]) -> list[str]:
+    flags = [part for setting in (*_SETTINGS, *settings) for part in ("-c", setting)]
     command = [str(binaries / "postgres"), "-D", str(folder / "data"), "-k", str(folder), "-h", "", "-p", str(_PORT)]
     return [*command, *flags]
 

@@ -96,7 +96,13 @@ class AccessTokens:
             },
         )
         claims = msgspec.convert(payload, Claims)
-        now = self._clock.now().timestamp()
-        if not (claims.exp > now and claims.nbf <= now + SKEW and claims.iat <= now + SKEW):
+        if not _is_timely(claims, self._clock.now().timestamp()):
             raise jwt.InvalidTokenError("not valid now")
         return claims
+
+
+def _is_timely(claims: Claims, now: float) -> bool:
+    begun = claims.iat <= now + SKEW and claims.nbf <= now + SKEW
+    # Signed well and yet nothing that we would issue: it would outlive its key and its revocation.
+    ours = claims.exp - claims.iat <= TOKEN_LIFE.total_seconds() and claims.nbf >= claims.iat - SKEW
+    return begun and ours and claims.exp > now

@@ -14,10 +14,10 @@ from plugins.courses.documents import Kind, Level
 Title = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")]
 Summary = Annotated[str, Meta(max_length=500)]
 Description = Annotated[str, Meta(max_length=20_000)]
-Category = Annotated[str, Meta(max_length=60, pattern="^([a-z0-9]+(-[a-z0-9]+)*)?$")]
-Language = Annotated[str, Meta(max_length=35, pattern="^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$")]  # BCP 47
+Category = Annotated[str, Meta(max_length=60, pattern=r"^([a-z0-9]+(-[a-z0-9]+)*)?$(?!\n)")]
+Language = Annotated[str, Meta(max_length=35, pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$(?!\n)")]  # BCP 47
 Price = Annotated[int, Meta(ge=0, le=100_000_000)]  # minor units
-Tag = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[a-z0-9]+(-[a-z0-9]+)*$")]
+Tag = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$(?!\n)")]
 Tags = Annotated[tuple[Tag, ...], Meta(max_length=20)]
 Text = Annotated[str, Meta(max_length=100_000)]  # Markdown
 Ids = Annotated[tuple[UUID, ...], Meta(max_length=500)]

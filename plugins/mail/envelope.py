@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -28,11 +29,18 @@ def compose(message: Message, *, mail_id: UUID, sender: Address, time: datetime)
         mail["Message-ID"] = f"<{mail_id}@{sender.domain}>"
         mail["Date"] = format_datetime(time)
         mail["From"] = sender
-        mail["To"] = Address(addr_spec=message.to)
+        mail["To"] = _one_address(message.to)
         mail["Subject"] = message.subject
         # Keeps vacation notices from being answered to it (RFC 3834).
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(message.text)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, MessageError) as error:
         raise Unsendable(str(error)) from error
     return mail
+
+
+def _one_address(text: str) -> Address:
+    address = Address(addr_spec=text)
+    if not (address.username and address.domain):
+        raise ValueError(f"{text!r} is not a mail address")
+    return address

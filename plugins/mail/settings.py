@@ -18,9 +18,10 @@ class MailSettings(Settings, frozen=True):
     host: str = "localhost"
     port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 587
     tls: Literal["none", "starttls", "tls"] = "starttls"
+    ca_file: str | None = None  #: the certificate of one's own authority; None for those that the machine trusts
     username: str | None = None
     password: Secret | None = None
-    sender: Annotated[str, msgspec.Meta(pattern=r"^[^@\s<>,]+@[^@\s<>,]+$")] = "lyceum@localhost"
+    sender: Annotated[str, msgspec.Meta(pattern=r"^[^@\s<>,]+@[^@\s<>,]+$(?!\n)")] = "lyceum@localhost"
     sender_name: str = ""  #: shown beside the sender's address; empty for the deployment's name
     timeout: Annotated[float, msgspec.Meta(gt=0, le=300)] = 30.0  # seconds, for each step of the conversation
     mailbox_days: Annotated[int, msgspec.Meta(ge=1)] = 7  #: how long the mailbox keeps a mail

@@ -80,6 +80,7 @@ def _client(settings: MailSettings) -> aiosmtplib.SMTP:
         timeout=settings.timeout,
         use_tls=settings.tls == "tls",
         start_tls=settings.tls == "starttls",
+        cert_bundle=settings.ca_file,
         username=settings.username,
         password=settings.password.reveal() if settings.password else None,
     )

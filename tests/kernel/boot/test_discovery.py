@@ -11,6 +11,7 @@ import pytest
 from kernel import errors
 from kernel.assembly import Assembly, assemble
 from kernel.config import load
+from kernel.discovery import Catalogue
 from kernel.members import State
 from tests.kernel.boot.distributions import install, simple
 
@@ -87,7 +88,7 @@ def test_unknown_disabled_plugin_is_refused(site: Path) -> None:
 
     assert message == (
         "zzz: no installed plugin has this name ([plugins] disabled in the command line); install the distribution "
-        "that has it, or choose among: auth, courses, enrollments, mail, payments, users, web"
+        f"that has it, or choose among: {', '.join(Catalogue.read().names())}"
     )
 
 

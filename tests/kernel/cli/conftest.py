@@ -59,13 +59,22 @@ class Terminal:
 
     def type(self, *arguments: str) -> Outcome:
         """Run `lyceum <arguments>`."""
-        out, err, code = io.StringIO(), io.StringIO(), 0
+        out, err, code = _stream(), _stream(), 0
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
                 main(arguments)
             except SystemExit as ended:
                 code = int(ended.code or 0)
-        return Outcome(code, out.getvalue(), err.getvalue())
+        return Outcome(code, _written(out), _written(err))
+
+
+def _stream() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ STOCK: Final = Lookup(
 ADD_BOOK: Final = Command(
     sa.insert(books).values(id=bindparam("id"), title=bindparam("title"), copies=bindparam("copies"))
 )
-ADD_WHOLE_BOOK: Final = Command(sa.insert(books).values({name: bindparam(name) for name in books.c.keys()}))
+ADD_WHOLE_BOOK: Final = Command(sa.insert(books).values({name: bindparam(name) for name in Book.__struct_fields__}))
 SET_COPIES: Final = Command(sa.update(books).where(books.c.id == bindparam("id")).values(copies=bindparam("copies")))
 ADD_LOAN: Final = Command(sa.insert(loans).values(book_id=bindparam("book_id"), reader=bindparam("reader")))
 

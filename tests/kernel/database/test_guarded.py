@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from uuid import uuid4
 
-import asyncio
 import pytest
 import sqlalchemy as sa
 from sqlalchemy import bindparam
+from sqlalchemy.dialects import postgresql, sqlite
 
 from kernel import errors
 from kernel.database import Database, Follow, Guarded, Query, outbox_follow
@@ -56,7 +57,10 @@ async def test_guarded_lends_no_copy_twice(db: Database) -> None:
     book = uuid4()
     await db.run(ADD_BOOK, id=book, title="Emma", copies=3)
 
-    lent = await asyncio.gather(*(db.guarded(LEND, id=book, reader=f"reader {number}") for number in range(10)))
+    async def lend(number: int) -> Stock | None:
+        return await db.guarded(LEND, id=book, reader=f"reader {number}")
+
+    lent = await asyncio.gather(*[lend(number) for number in range(10)])
 
     assert sorted(stock.copies for stock in lent if stock is not None) == [0, 1, 2]
     assert await db.one(COPIES, id=book) == 0
@@ -65,9 +69,9 @@ async def test_guarded_lends_no_copy_twice(db: Database) -> None:
 
 async def test_guarded_insert_can_be_followed(db: Database) -> None:
     """A guard may be an insert that does nothing on a conflict."""
-    dialect = sa.dialects.postgresql if db.dialect == "postgresql" else sa.dialects.sqlite
+    insert = postgresql.insert if db.dialect == "postgresql" else sqlite.insert
     add = Guarded(
-        dialect.insert(books)
+        insert(books)
         .values(id=bindparam("id"), title=bindparam("title"), copies=1)
         .on_conflict_do_nothing(index_elements=["title"])
         .returning(books.c.id, books.c.copies),

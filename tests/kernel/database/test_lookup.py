@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import pytest_asyncio
 import sqlalchemy as sa
 
 from kernel import errors
@@ -17,7 +18,7 @@ from kernel.database.plans import Plan
 from tests.kernel.database.library import ADD_BOOK, SET_COPIES, STOCK, Stock, books
 
 
-@pytest.fixture
+@pytest_asyncio.fixture
 async def stock(db: Database) -> list[UUID]:
     """The ids of five books; there are as many copies of each as its place in the list."""
     ids = [uuid4() for _ in range(5)]
@@ -41,12 +42,17 @@ class Desk:
         await self.open.wait()
         if self.failure is not None:
             raise self.failure
-        return [(key, len(self.batches)) for key in keys]
+        return [(key, len(self.batches)) for key in keys if isinstance(key, str)]
+
+
+async def find(db: Database, key: UUID) -> Stock | None:
+    """Look up how many copies there are."""
+    return await db.lookup(STOCK, key)
 
 
 async def test_lookup_finds_rows_by_key(db: Database, stock: list[UUID]) -> None:
     """Each of those who ask gets the row of the own key, None where there is none."""
-    found = await asyncio.gather(*(db.lookup(STOCK, key) for key in (*stock, uuid4(), stock[0])))
+    found = await asyncio.gather(*[find(db, key) for key in (*stock, uuid4(), stock[0])])
 
     assert found == [*(Stock(book, number) for number, book in enumerate(stock)), None, Stock(stock[0], 0)]
 
@@ -61,7 +67,7 @@ async def test_lookup_of_a_plain_type_finds_the_key(db: Database, stock: list[UU
 
 async def test_lookup_reads_what_was_committed_before(db: Database, stock: list[UUID]) -> None:
     """Nobody reads a state older than the call, however many reads are under way."""
-    readers = [asyncio.create_task(db.lookup(STOCK, stock[1])) for _ in range(50)]
+    readers = [asyncio.create_task(find(db, stock[1])) for _ in range(50)]
     await asyncio.sleep(0)
     await db.run(SET_COPIES, id=stock[1], copies=100)
 
@@ -74,15 +80,15 @@ async def test_lookup_reads_what_was_committed_before(db: Database, stock: list[
 async def test_lookups_that_come_while_a_query_runs_share_the_next() -> None:
     """The first goes alone, the others together, and each key once."""
     desk = Desk()
-    keys = [UUID(int=number).hex for number in range(4)]
+    keys = [UUID(int=number) for number in range(4)]
 
     first = desk.lookups.ask(STOCK, keys[0])
     await asyncio.sleep(0)
-    others = [desk.lookups.ask(STOCK, UUID(hex=key)) for key in (*keys[1:], keys[1])]
+    others = [desk.lookups.ask(STOCK, key) for key in (*keys[1:], keys[1])]
     desk.open.set()
     await asyncio.gather(first, *others)
 
-    assert desk.batches == [[keys[0]], keys[1:]]
+    assert desk.batches == [[key.hex for key in keys[:1]], [key.hex for key in keys[1:]]]
 
 
 async def test_batch_has_a_limit() -> None:

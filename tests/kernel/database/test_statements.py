@@ -171,7 +171,7 @@ async def test_membership_takes_any_number_of_values(db: Database) -> None:
     """`IN` and `NOT IN` take none, one or many values with the same statement."""
     titles = ["Emma", "Faust", "Walden"]
     await db.run_many(ADD_BOOK, [{"id": uuid4(), "title": title, "copies": 1} for title in titles])
-    wanted = bindparam("wanted", expanding=True)
+    wanted: sa.BindParameter[str] = bindparam("wanted", expanding=True)
     among = Query(sa.select(books.c.title).where(books.c.title.in_(wanted)).order_by(books.c.title), str)
     beyond = Query(sa.select(books.c.title).where(books.c.title.not_in(wanted)).order_by(books.c.title), str)
 

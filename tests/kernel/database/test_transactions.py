@@ -25,10 +25,14 @@ async def test_transaction_commits_when_its_block_ends(db: Database) -> None:
 
 async def test_transaction_rolls_back_when_its_block_raises(db: Database) -> None:
     """An exception of whatever kind undoes everything and passes on."""
-    with pytest.raises(ZeroDivisionError):
+
+    async def stumble() -> None:
         async with db.transaction() as session:
             await session.run(ADD_BOOK, id=uuid4(), title="Emma", copies=1)
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await stumble()
 
     assert await db.one(COUNT) == 0
 
@@ -72,7 +76,7 @@ async def test_failed_statement_dooms_the_transaction(db: Database) -> None:
     """Who catches the error of a statement can still only leave: nothing is committed, on either end."""
     first = uuid4()
 
-    with pytest.raises(errors.DatabaseError, match="rolled back: a statement of it had failed"):
+    async def go_on() -> None:
         async with db.transaction() as session:
             await session.run(ADD_BOOK, id=first, title="Emma", copies=1)
             with pytest.raises(errors.UniqueViolation):
@@ -80,16 +84,22 @@ async def test_failed_statement_dooms_the_transaction(db: Database) -> None:
             with pytest.raises(errors.DatabaseError, match="a statement of this transaction has failed"):
                 await session.one(COUNT)
 
+    with pytest.raises(errors.DatabaseError, match="rolled back: a statement of it had failed"):
+        await go_on()
+
     assert await db.one(COUNT) == 0
 
 
 async def test_error_of_a_statement_passes_out_of_the_block(db: Database) -> None:
     """The error that nobody caught is the one that the caller sees."""
-    with pytest.raises(errors.ConstraintViolation):
+
+    async def lend_nothing() -> None:
         async with db.transaction() as session:
             await session.run(ADD_BOOK, id=uuid4(), title="Emma", copies=1)
             await session.run(ADD_LOAN, book_id=uuid4(), reader="ada")
-            await session.run(ADD_LOAN, book_id=uuid4(), reader="ada")
+
+    with pytest.raises(errors.ConstraintViolation):
+        await lend_nothing()
 
     assert await db.one(COUNT) == 0
     assert await db.all(LOANS) == []
@@ -122,15 +132,21 @@ async def test_after_commit_is_not_called_without_a_commit(db: Database) -> None
     """Neither an exception nor a failed statement lets a callback run."""
     calls: list[str] = []
 
-    with pytest.raises(ZeroDivisionError):
+    async def stumble() -> None:
         async with db.transaction() as session:
-            session.after_commit(lambda: calls.append("raised"))
+            session.after_commit(lambda: calls.append("stumbled"))
             raise ZeroDivisionError
-    with pytest.raises(errors.DatabaseError):
+
+    async def go_on() -> None:
         async with db.transaction() as session:
-            session.after_commit(lambda: calls.append("doomed"))
+            session.after_commit(lambda: calls.append("went on"))
             with pytest.raises(errors.ConstraintViolation):
                 await session.run(ADD_BOOK, id=uuid4(), title="Emma", copies=-1)
+
+    with pytest.raises(ZeroDivisionError):
+        await stumble()
+    with pytest.raises(errors.DatabaseError):
+        await go_on()
 
     assert calls == []
 

@@ -51,7 +51,11 @@ async def test_others_sessions_are_as_absent_ones(deploy: Deploy) -> None:
     found = [await problem(eve, "DELETE", f"{SESSIONS}/{id}") for id in (ada["session_id"], absent)]  # noqa: A001
 
     assert [status for status, _ in found] == [404, 404]
-    assert {**found[0][1], "instance": None, "request_id": None} == {**found[1][1], "instance": None, "request_id": None}
+    assert {**found[0][1], "instance": None, "request_id": None} == {
+        **found[1][1],
+        "instance": None,
+        "request_id": None,
+    }
     assert await status(deployment.client(token=ada["access_token"]), "GET", SESSIONS) == 200
 
 

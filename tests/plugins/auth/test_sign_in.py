@@ -236,7 +236,9 @@ async def test_what_is_no_address_is_refused(deploy: Deploy, email: str) -> None
 
 async def _attempts(deployment: Deployment) -> list[tuple[int, int]]:
     async with deployment.platform.context("auth").db.engine().connect() as connection:
-        return [(row[0], row[1]) for row in await connection.execute(sa.text("select attempts, failures from addresses"))]
+        return [
+            (row[0], row[1]) for row in await connection.execute(sa.text("select attempts, failures from addresses"))
+        ]
 
 
 async def _dump(deployment: Deployment) -> str:

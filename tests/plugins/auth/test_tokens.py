@@ -78,9 +78,7 @@ async def test_token_without_a_good_signature_is_refused(deploy: Deploy) -> None
     deployment = await deploy("auth", "mail")
     forging = await forge(deployment)
     claims = encoded(forging.claims)
-    pem = forging.key.public.public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    pem = forging.key.public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     jwk = json.dumps(forging.key.jwk()).encode()
     tokens = [f"{encoded({**forging.header, 'alg': alg})}.{claims}." for alg in ("none", "None", "NONE", "nOnE")]
     tokens += [f"{encoded(forging.header)}.{claims}.", f"{encoded(forging.header)}.{claims}"]
@@ -107,7 +105,7 @@ async def test_token_without_a_good_signature_is_refused(deploy: Deploy) -> None
         {"kid": "' OR 1=1 --"},
         {"kid": "http://127.0.0.1:9/key"},
     ],
-    ids=str,
+    ids=lambda change: str(change)[:40],
 )
 async def test_token_with_another_header_is_refused(deploy: Deploy, change: Parts) -> None:
     """However well it is signed."""
@@ -127,9 +125,7 @@ async def test_key_that_a_token_brings_along_is_not_looked_at(deploy: Deploy) ->
     jwk = {"kty": "OKP", "crv": "Ed25519", "x": x, "kid": "mine"}
     async with _listening() as (url, calls):
         for extra in ({"jwk": jwk, "kid": "mine"}, {"jku": url}, {"x5u": url}, {"jwk": jwk}):
-            assert not await accepts(
-                deployment, forging.signed({**forging.header, **extra}, forging.claims, own)
-            )
+            assert not await accepts(deployment, forging.signed({**forging.header, **extra}, forging.claims, own))
 
     assert calls == []
 
@@ -142,12 +138,10 @@ async def test_token_needs_each_claim(deploy: Deploy, claim: str) -> None:
     forging = await forge(deployment)
     without = {name: value for name, value in forging.claims.items() if name != claim}
     tokens = [forging.signed(forging.header, without)]
-    tokens += [forging.changed(**{claim: value}) for value in (None, [], {}, True, "x", -1, 1.5, [1])]
+    wrong: tuple[object, ...] = (None, [], {}, True, "x", -1, 1.5, [1])
+    tokens += [forging.changed(**{claim: value}) for value in wrong if (claim, value) != ("roles", [])]
 
-    assert [decoded(token.split(".")[1])[claim] for token in tokens[1:] if await accepts(deployment, token)] == (
-        [[]] if claim == "roles" else []
-    )
-    assert not await accepts(deployment, tokens[0])
+    assert [token for token in tokens if await accepts(deployment, token)] == []
 
 
 @pytest.mark.sqlite_only
@@ -158,11 +152,12 @@ async def test_token_needs_each_claim(deploy: Deploy, claim: str) -> None:
         {"iss": ["https://evil.example"]},
         {"aud": "https://evil.example"},
         {"exp": 0},
+        {"exp": 10**10},
         {"exp": 10**400},
         {"sub": "00000000-0000-0000-0000"},
         {"sid": "null"},
     ],
-    ids=str,
+    ids=lambda change: str(change)[:40],
 )
 async def test_token_for_elsewhere_or_another_time_is_refused(deploy: Deploy, change: Parts) -> None:
     """Issuer, audience and times are compared."""
@@ -210,7 +205,9 @@ async def test_anyone_can_verify_a_token_with_the_published_keys(deploy: Deploy)
 
     keys = jwt.PyJWKSet.from_dict(found)
     header = jwt.get_unverified_header(token)
-    claims = jwt.decode(token, keys[header["kid"]], algorithms=["EdDSA"], audience=deployment.url, issuer=deployment.url)
+    claims = jwt.decode(
+        token, keys[header["kid"]], algorithms=["EdDSA"], audience=deployment.url, issuer=deployment.url
+    )
     assert header["typ"] == "at+jwt"
     assert claims["roles"] == ["student"]
     assert [sorted(key) for key in found["keys"]] == [["alg", "crv", "kid", "kty", "use", "x"]]
@@ -232,7 +229,8 @@ async def test_rotated_key_verifies_until_its_tokens_have_expired(deploy: Deploy
     deployment.clock.advance(570)
     assert await accepts(deployment, just_after)
     deployment.clock.advance(100)
-    prolonged = old.changed(exp=int(deployment.clock.now().timestamp()) + 600)
+    now = int(deployment.clock.now().timestamp())
+    prolonged = old.changed(iat=now, nbf=now, exp=now + 600)
     assert not await accepts(deployment, prolonged), "signed well, but with a retired key"
     await ring.forget()
     await ring.load()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
+from typing import Final
 
 import msgspec
-import pytest
 
 from kernel.testing.deploying import Deploy
 from tests.plugins.courses.school import COURSES, open_school, somebody
@@ -85,26 +85,27 @@ async def test_filtered_pages_join(deploy: Deploy) -> None:
     assert [card["title"] for card in first["items"] + second["items"]] == ["Sea 2", "Sea 1", "Sea 0"]
 
 
-@pytest.mark.parametrize(
-    ("query", "status"),
-    [
-        ({"limit": "0"}, 422),
-        ({"limit": "101"}, 422),
-        ({"level": "wizard"}, 422),
-        ({"instructor": "nobody"}, 422),
-        ({"max_price": "-1"}, 422),
-        ({"q": "sailing"}, 422),
-        ({"cursor": "xyz"}, 400),
-        ({"cursor": base64.urlsafe_b64encode(msgspec.json.encode([-1, somebody()])).decode()}, 400),
-        ({"cursor": base64.urlsafe_b64encode(msgspec.json.encode([2**63, somebody()])).decode()}, 400),
-        ({"cursor": base64.urlsafe_b64encode(msgspec.json.encode("2026-01-01")).decode()}, 400),
-    ],
+REFUSED: Final = (
+    ({"limit": "0"}, 422),
+    ({"limit": "101"}, 422),
+    ({"level": "wizard"}, 422),
+    ({"instructor": "nobody"}, 422),
+    ({"max_price": "-1"}, 422),
+    ({"q": "sailing"}, 422),
+    ({"cursor": "xyz"}, 400),
+    ({"cursor": base64.urlsafe_b64encode(msgspec.json.encode([-1, somebody()])).decode()}, 400),
+    ({"cursor": base64.urlsafe_b64encode(msgspec.json.encode([2**63, somebody()])).decode()}, 400),
+    ({"cursor": base64.urlsafe_b64encode(msgspec.json.encode("2026-01-01")).decode()}, 400),
 )
-async def test_a_query_that_makes_no_sense_is_refused(deploy: Deploy, query: dict[str, str], status: int) -> None:
+
+
+async def test_a_query_that_makes_no_sense_is_refused(deploy: Deploy) -> None:
     """Wrong values, unknown filters and forged cursors are the caller's mistake, never ours."""
     school = await open_school(deploy)
+    client = school.deployment.client()
 
-    await school.deployment.client().call("GET", COURSES, params=query, expect=status)
+    for query, status in REFUSED:
+        await client.call("GET", COURSES, params=query, expect=status)
 
 
 async def test_the_own_list_shows_every_state(deploy: Deploy) -> None:

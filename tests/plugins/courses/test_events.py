@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, ClassVar, Final
-
-from kernel import Context, Delivery, Event, EventHandler, Manifest, Plugin, hookimpl, on
 from kernel.contracts import courses as contract
-from kernel.database import Session
+from kernel.testing import witness
 from kernel.testing.deploying import Deploy
 from plugins.courses import CoursesPlugin
-from tests.plugins.courses.school import COMPLETE, COURSES, lessons, open_school, somebody
-
-HEARD: Final[list[Event]] = []
+from tests.plugins.courses.school import COMPLETE, COURSES, School, lessons, open_school, somebody
 
 
-class Listener(Plugin):
-    """Keeps every event of courses."""
-
-    manifest: ClassVar[Manifest] = Manifest(name="listener", version="1")
-
-    @hookimpl
-    def event_handlers(self, ctx: Context) -> Iterable[EventHandler]:
-        async def hear(session: Session, delivery: Delivery[Any]) -> None:
-            HEARD.append(delivery.event)
-
-        return [on(event, hear, name=event.name) for event in CoursesPlugin.manifest.publishes]
+async def told(school: School) -> list[str]:
+    """Return the names of the events that were told."""
+    await school.deployment.settle()
+    witnessed = school.deployment.platform.context(witness.NAME).own(witness.Witnessed)
+    return [type(event).__name__ for event in witnessed.events]
 
 
 async def test_every_fact_is_told(deploy: Deploy) -> None:
     """The life of a course, in its events."""
-    HEARD.clear()
-    school = await open_school(deploy, Listener)
-    teacher, path = school.instructor, COURSES
+    school = await open_school(deploy, witness.witness_of(*CoursesPlugin.manifest.publishes))
+    teacher = school.instructor
 
     course = await school.draft()
     path = f"{COURSES}/{course['id']}"
@@ -54,10 +41,9 @@ async def test_every_fact_is_told(deploy: Deploy) -> None:
     await teacher.call("DELETE", f"{path}/sections/{section['id']}", expect=204)
     gone = await teacher.call("POST", COURSES, COMPLETE, expect=201)
     await teacher.call("DELETE", f"{COURSES}/{gone['id']}", expect=204)
-    await school.deployment.settle()
 
-    told = sorted(type(event).__name__ for event in HEARD)
-    assert told == sorted(
+    heard = await told(school)
+    assert sorted(heard) == sorted(
         [
             *("CourseCreated", "CourseCreated", "CourseDeleted", "SectionAdded", "LessonAdded", "LessonAdded"),
             *("CourseChanged", "SectionChanged", "LessonChanged", "CourseReordered", "InstructorsChanged"),
@@ -66,16 +52,14 @@ async def test_every_fact_is_told(deploy: Deploy) -> None:
             *("LessonRemoved", "LessonRemoved", "SectionRemoved"),
         ]
     )
-    assert {type(event) for event in HEARD} == set(CoursesPlugin.manifest.publishes)
+    assert set(heard) == {event.__name__ for event in CoursesPlugin.manifest.publishes}
 
 
 async def test_a_refused_change_tells_nothing(deploy: Deploy) -> None:
     """State and event are kept together or not at all."""
-    HEARD.clear()
-    school = await open_school(deploy, Listener)
+    school = await open_school(deploy, witness.witness_of(*CoursesPlugin.manifest.publishes))
     course = await school.instructor.call("POST", COURSES, {"title": "Empty"}, expect=201)
 
     await school.instructor.call("POST", f"{COURSES}/{course['id']}/submit", expect=422)
-    await school.deployment.settle()
 
-    assert [type(event) for event in HEARD] == [contract.CourseCreated]
+    assert await told(school) == [contract.CourseCreated.__name__]

@@ -77,11 +77,19 @@ class DeployedPayments:
 
 
 async def deploy_payments(
-    deploy: Deploy, *names: str, charges_money: bool, settings: Tables | None = None
+    deploy: Deploy,
+    *names: str,
+    charges_money: bool,
+    plugins: Sequence[PluginClass] = (),
+    settings: Tables | None = None,
+    sections: Tables | None = None,
 ) -> DeployedPayments:
-    """Deploy the plugins *names*, one of which provides `payments/1`, with courses that tests make."""
-    plugins: list[PluginClass] = [InMemoryCoursesPlugin, witness.witness_of(*EVENTS)]
-    return DeployedPayments(await deploy(*names, plugins=plugins, settings=settings), charges_money)
+    """Deploy the plugins *names*, one of which provides `payments/1`, with courses that tests make.
+
+    The other arguments are those of `deploy`.
+    """
+    classes = [InMemoryCoursesPlugin, witness.witness_of(*EVENTS), *plugins]
+    return DeployedPayments(await deploy(*names, plugins=classes, settings=settings, sections=sections), charges_money)
 
 
 def fresh_key() -> dict[str, str]:

@@ -1,0 +1,222 @@
+"""Lyceum's side of the comparison: the same courses and wallets as the peers have, in the plugins' own tables."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+
+from bench import peers_data
+from bench.load import Load
+from bench.peers_data import SeedCourse, seed_courses
+from kernel import Context, new_id
+from kernel.config import load
+from kernel.database import Command
+from kernel.http.pages import encode_cursor
+from kernel.lifecycle import Platform
+from plugins.auth.tables import accounts
+from plugins.auth.tokens import AccessTokens
+from plugins.courses.documents import CourseRow, InstructorView, LessonRow, Parts, SectionRow, render
+from plugins.courses.tables import course_instructors, courses, lessons, sections
+from plugins.payments.ledger import VOUCHER_FLOAT, wallet_account
+from plugins.payments.tables import entries, transfers, wallets
+
+PORT: Final = 8304
+PAGE: Final = 20
+PAGES: Final = 10
+BATCH: Final = 2_000  # rows for each statement
+BEGAN: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+CONFIG: Final = """
+[server]
+port = {port}
+secret = "file:{folder}/secret"
+
+[database]
+url = "{url}"
+pool_size = {pool}
+
+[http]
+unsafe_rate = "100000000/minute"   # one client stands for all buyers
+
+[log]
+format = "json"
+"""
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """Where the config lies, and what wrk sends for each job."""
+
+    config: Path
+    loads: dict[str, Load]
+
+
+async def seed(url: str, folder: Path, pool: int) -> Seeded:
+    """Make and fill the databases behind *url*; write config, paths, tokens and bodies into *folder*."""
+    config = folder / "lyceum.toml"
+    (folder / "secret").write_text(os.urandom(32).hex())
+    config.write_text(CONFIG.format(port=PORT, folder=folder, url=url, pool=pool))
+    platform = Platform.boot(load([config], {}))
+    await platform.migrate()
+    async with platform.running(background=False):
+        made = await _courses(platform.context("courses"))
+        buyers = await _wallets(platform.context("payments"))
+        tokens = await _tokens(platform.context("auth"), buyers[::4])
+    return Seeded(config, _loads(folder, made, tokens))
+
+
+def _loads(folder: Path, made: Sequence[tuple[SeedCourse, UUID]], tokens: Sequence[str]) -> dict[str, Load]:
+    def written(name: str, lines: Iterator[str]) -> str:
+        path = folder / f"lyceum-{name}"
+        path.write_text("\n".join(lines))
+        return str(path)
+
+    bodies = (json.dumps({"course_id": str(course_id)}) for _, course_id in made)
+    gets = (f"/api/v1/courses/{course_id}" for _, course_id in made)
+    buy = {
+        "BENCH_TOKENS": written("tokens", iter(tokens)),
+        "BENCH_BODIES": written("bodies", bodies),
+        "BENCH_PATH": "/api/v1/enrollments/purchases",
+    }
+    return {
+        "get": Load(script="get.lua", variables={"BENCH_PATHS": written("gets", gets)}),
+        "list": Load(script="get.lua", variables={"BENCH_PATHS": written("pages", _pages(made))}),
+        "buy": Load(script="buy.lua", variables=buy),
+    }
+
+
+def _pages(made: Sequence[tuple[SeedCourse, UUID]]) -> Iterator[str]:
+    """Yield the first pages of the catalogue, each by its cursor."""
+    newest = sorted(((course.published_at, course_id) for course, course_id in made), reverse=True)
+    yield f"/api/v1/courses?limit={PAGE}"
+    for number in range(1, PAGES):
+        yield f"/api/v1/courses?limit={PAGE}&cursor={encode_cursor(newest[number * PAGE - 1])}"
+
+
+async def _fill(ctx: Context[Any], table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
+    command = Command(sa.insert(table).values({name: bindparam(name) for name in rows[0]}))
+    for begin in range(0, len(rows), BATCH):
+        await ctx.db.run_many(command, rows[begin : begin + BATCH])
+
+
+async def _courses(ctx: Context[Any]) -> list[tuple[SeedCourse, UUID]]:
+    teachers = [InstructorView(id=new_id(), name=f"User {number}") for number in range(peers_data.TEACHERS)]
+    made = [(course, new_id()) for course in seed_courses()]
+    rows: dict[sa.Table, list[Mapping[str, object]]] = {courses: [], course_instructors: [], sections: [], lessons: []}
+    for course, course_id in made:
+        for table, row in _course_rows(course, course_id, teachers[course.teacher]):
+            rows[table].append(row)
+    for table, found in rows.items():
+        await _fill(ctx, table, found)
+    return made
+
+
+def _course_rows(
+    course: SeedCourse, course_id: UUID, teacher: InstructorView
+) -> Iterator[tuple[sa.Table, Mapping[str, object]]]:
+    """Yield the rows of one course with one section and one lesson."""
+    section = SectionRow(new_id(), "Part 1")
+    lesson = LessonRow(new_id(), section.id, "Lesson 1", "article", True, "")
+    facts = {
+        "id": course_id,
+        "title": course.title,
+        "summary": course.summary,
+        "description": course.description,
+        "category": course.category,
+        "level": "all",
+        "language": "en",
+        "price": course.price,
+        "currency": "EUR",
+        "status": "published",
+        "version": 1,
+        "created_at": BEGAN,
+        "updated_at": BEGAN,
+        "published_at": course.published_at,
+    }
+    parts = Parts(tags=(), instructors=(teacher,), sections=(section,), lessons=(lesson,))
+    shown = render(CourseRow(**facts, offer=b""), parts)
+    yield courses, facts | {"card": shown.card, "document": shown.document, "offer": shown.offer}
+    yield course_instructors, {"user_id": teacher.id, "course_id": course_id, "position": 0}
+    yield sections, {"id": section.id, "course_id": course_id, "title": section.title, "position": 0}
+    yield (
+        lessons,
+        {
+            "id": lesson.id,
+            "course_id": course_id,
+            "section_id": section.id,
+            "title": lesson.title,
+            "kind": lesson.kind,
+            "preview": True,
+            "summary": "",
+            "text": "",
+            "position": 0,
+        },
+    )
+
+
+async def _wallets(ctx: Context[Any]) -> list[UUID]:
+    """Give every buyer a wallet that was topped up once, so that the ledger verifies."""
+    buyers = [new_id() for _ in range(peers_data.USERS)]
+    amount = peers_data.BALANCE
+    await _fill(ctx, wallets, [{"user_id": buyer, "balance": amount, "version": 1} for buyer in buyers])
+    made = [(new_id(), buyer) for buyer in buyers]
+    await _fill(ctx, transfers, [_transfer(transfer, buyer, amount) for transfer, buyer in made])
+    ours = [
+        {
+            "transfer_id": transfer,
+            "account": wallet_account(buyer),
+            "amount": amount,
+            "wallet_id": buyer,
+            "balance_after": amount,
+            "version": 1,
+        }
+        for transfer, buyer in made
+    ]
+    await _fill(ctx, entries, ours)
+    float_entries = [{"transfer_id": transfer, "account": VOUCHER_FLOAT, "amount": -amount} for transfer, _ in made]
+    await _fill(ctx, entries, float_entries)
+    return buyers
+
+
+def _transfer(transfer: UUID, buyer: UUID, amount: int) -> Mapping[str, object]:
+    return {
+        "id": transfer,
+        "key": f"bench:{transfer}",
+        "kind": "voucher",
+        "from_account": VOUCHER_FLOAT,
+        "to_account": wallet_account(buyer),
+        "amount": amount,
+        "currency": "EUR",
+        "user_id": buyer,
+        "reference": uuid4(),
+        "reason": "",
+        "created_at": BEGAN,
+    }
+
+
+async def _tokens(ctx: Context[Any], buyers: Sequence[UUID]) -> list[str]:
+    """Return an access token for each buyer; wrk uses them well within their ten minutes."""
+    issuing = ctx.own(AccessTokens)
+    rows = [{"id": buyer, "email": f"{buyer}@example.org", "created_at": BEGAN, "active": True} for buyer in buyers]
+    await _fill(ctx, accounts, rows)
+    return [await issuing.issue(buyer, new_id(), ("student",)) for buyer in buyers]
+
+
+def main() -> None:
+    """Seed the database of the URL given, to look at it by hand."""
+    print(asyncio.run(seed(sys.argv[1], Path(sys.argv[2]), pool=10)))
+
+
+if __name__ == "__main__":
+    main()

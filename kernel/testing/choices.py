@@ -1,0 +1,53 @@
+"""What a test's deployment consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kernel.config import Config, load
+from kernel.http.identity import IDENTITY
+from kernel.plugin import Plugin
+from kernel.testing.ends import Place
+from kernel.testing.identity import IdentityPlugin
+
+PluginClass = type[Plugin[Any]]
+Tables = Mapping[str, Mapping[str, object]]
+
+_ENVIRONMENT: Final = {"LYCEUM_TEST_SECRET": "long-enough-and-only-for-tests-of-lyceum"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Plugins and settings."""
+
+    names: tuple[str, ...]  #: of installed plugins
+    plugins: tuple[PluginClass, ...] = ()  #: further ones, given as classes
+    settings: Tables | None = None  #: plugin → its settings
+    sections: Tables | None = None  #: further sections of the configuration
+
+    def classes(self) -> tuple[PluginClass, ...]:
+        """Return the classes to add; without anyone who provides `auth/1`, the identity for tests."""
+        known = "auth" in self.names or any(IDENTITY in kind.manifest.provides for kind in self.plugins)
+        return self.plugins if known else (*self.plugins, IdentityPlugin)
+
+    def config(self, place: Place, *, public_url: str, smtp_port: int) -> Config:
+        """Return the configuration of a deployment at *place*."""
+        sections: dict[str, dict[str, object]] = {
+            "server": {"public_url": public_url, "secret": "env:LYCEUM_TEST_SECRET"},
+            "database": {"url": place.database},
+            "plugins": {"enabled": list(self.names), **self._settings(smtp_port)},
+        }
+        if place.redis:
+            sections["redis"] = {"url": place.redis}
+        for name, table in (self.sections or {}).items():
+            sections[name] = {**sections.get(name, {}), **table}
+        return load([], _ENVIRONMENT, sections)
+
+    def _settings(self, smtp_port: int) -> dict[str, Mapping[str, object]]:
+        given = dict(self.settings or {})
+        if "mail" in self.names:
+            smtp = {"delivery": "smtp", "host": "127.0.0.1", "port": smtp_port, "tls": "none"}
+            given["mail"] = {**smtp, **given.get("mail", {})}
+        return given

@@ -1,0 +1,97 @@
+"""`lyceum plugins check`: the rules of the house, and what breaking each looks like."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.cli.conftest import Terminal
+
+OURS = sorted(point.name for point in importlib.metadata.entry_points(group="lyceum.plugins"))
+
+SOUND = """
+    from kernel import Manifest, Permission, Plugin, Request, get, hookimpl
+
+    async def hello(request: Request) -> str:
+        '''Say hello.'''
+        return "hello"
+
+    class AcmePlugin(Plugin):
+        manifest = Manifest(name="acme", version="1.0", summary="Says hello")
+
+        @hookimpl
+        def permissions(self):
+            return [Permission(name="acme.greet", summary="Be greeted")]
+
+        @hookimpl
+        def routes(self, ctx):
+            return [get("", hello, permission="acme.greet")]
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Installs a distribution with one plugin, `acme`."""
+    site = tmp_path / "site"
+    information = site / "acme-1.0.dist-info"
+    information.mkdir(parents=True)
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
+    (information / "entry_points.txt").write_text("[lyceum.plugins]\nacme = acme_lyceum:AcmePlugin\n")
+    monkeypatch.syspath_prepend(str(site))
+
+    def write(source: str) -> None:
+        (site / "acme_lyceum").mkdir(exist_ok=True)
+        (site / "acme_lyceum" / "__init__.py").write_text(textwrap.dedent(source))
+
+    yield write
+    sys.modules.pop("acme_lyceum", None)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_every_bundled_plugin_keeps_every_rule(terminal: Terminal, name: str) -> None:
+    """Ours come in by the same door as a stranger's."""
+    done = terminal.type("--json", "plugins", "check", name)
+
+    assert [one for one in done.json() if one["verdict"] != "kept"] == []
+    assert done.code == 0
+
+
+def test_sound_plugin_of_a_stranger_keeps_every_rule(terminal: Terminal, install: Callable[[str], None]) -> None:
+    """A plugin that is off is checked as if it were on."""
+    install(SOUND)
+    done = terminal.type("--json", "plugins", "check", "acme")
+
+    assert {one["verdict"] for one in done.json()} == {"kept"}
+    assert done.code == 0
+
+
+@pytest.mark.parametrize(
+    ("rule", "old", "new", "remedy"),
+    [
+        ("manifest", 'summary="Says hello"', 'summary=""', "set `summary` in the manifest"),
+        ("manifest", 'version="1.0"', 'version="one"', "version 'one' is not one of PEP 440"),
+        ("manifest", 'version="1.0"', 'version="1.0", kernel_api=">=1"', "kernel_api '>=1' admits kernels to come"),
+        ("permissions", "acme.greet", "greet", "the permission 'greet' must begin with one of: acme."),
+        ("permissions", "Be greeted", "", "say in the `summary` of 'acme.greet' what it allows"),
+        ("routes", "'''Say hello.'''", "", "give the handler of GET / a docstring"),
+        ("routes", "-> str", "", "has no return annotation"),
+        ("isolation", "async def", "import plugins.mail\n\n    async def", "imports plugins.mail, another plugin"),
+        ("boot", "class AcmePlugin(Plugin)", "class AcmePlugin", "must name a subclass of kernel.Plugin"),
+    ],
+)
+def test_breach_is_named_with_its_remedy(
+    terminal: Terminal, install: Callable[[str], None], rule: str, old: str, new: str, remedy: str
+) -> None:
+    """Each broken rule is a row of its own, says what to do, and makes the exit code 1."""
+    install(SOUND.replace(old, new))
+    done = terminal.type("--json", "plugins", "check", "acme")
+    broken = [one for one in done.json() if one["verdict"] == "broken"]
+
+    assert [one["rule"] for one in broken] == [rule]
+    assert remedy in broken[0]["remedy"]
+    assert done.code == 1

@@ -1,0 +1,102 @@
+"""A small shop: courses, people with money, and purchases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from kernel import Plugin
+from kernel.contracts.courses import COURSES
+from kernel.contracts.payments import PAYMENTS, Payments
+from kernel.testing.clients import Client
+from kernel.testing.deploying import Deploy
+from kernel.testing.deployment import Deployment
+from kernel.testing.fakes.courses import InMemoryCourses, InMemoryCoursesPlugin
+
+ENROLLMENTS: Final = "/api/v1/enrollments"
+PURCHASES: Final = f"{ENROLLMENTS}/purchases"
+PRICE: Final = 1900
+JSON = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A deployment with payments and enrolments, its courses and an administrator."""
+
+    deployment: Deployment
+    courses: InMemoryCourses
+    admin: Client
+
+    def course(self, price: int = PRICE, **facts: str) -> UUID:
+        """Return a new published course."""
+        return self.courses.add(price, **facts)
+
+    async def student(self, balance: int = 0) -> Client:
+        """Return a person with *balance* in the wallet."""
+        client = self.deployment.client("student")
+        if balance:
+            batch = {"count": 1, "amount": balance}
+            made = await self.admin.call(
+                "POST", "/api/v1/payments/voucher-batches", batch, expect=201, headers=new_key()
+            )
+            code = {"code": made["codes"][0]}
+            await client.call("POST", "/api/v1/payments/vouchers/redeem", code, headers=new_key())
+        return client
+
+    async def access(self, client: Client, course: UUID) -> JSON:
+        """Return the explanation of the client's access to *course*."""
+        found: JSON = await client.call("GET", f"{ENROLLMENTS}/access/explain", params={"course_id": str(course)})
+        return found
+
+    async def grant(self, client: Client, course: UUID, **facts: object) -> JSON:
+        """Give access to the client; return the grant."""
+        body = {"user_id": str(client.user), "course_id": str(course), "reason": "Scholarship.", **facts}
+        found: JSON = await self.admin.call("POST", f"{ENROLLMENTS}/grants", body, expect=201)
+        return found
+
+    async def restarted(self, settings: dict[str, dict[str, object]] | None = None) -> None:
+        """Start the processes anew, as after a crash, and let the events be handled."""
+        await self.deployment.restart(
+            "payments", "enrollments", plugins=(InMemoryCoursesPlugin,), settings=settings or {}
+        )
+
+    def payments(self) -> Payments:
+        """Return the running provider."""
+        return self.deployment.platform.services.get(PAYMENTS)
+
+    def replace_payments(self, provider: Payments) -> None:
+        """Let the other plugins find *provider* from now on."""
+        self.deployment.platform.services.provide(PAYMENTS, provider)
+
+
+async def open_shop(deploy: Deploy, *plugins: type[Plugin[Any]], **settings: object) -> Shop:
+    """Start a deployment with payments, enrolments and *plugins*; *settings* are those of enrolments."""
+    deployment = await deploy(
+        "payments", "enrollments", plugins=(InMemoryCoursesPlugin, *plugins), settings={"enrollments": settings}
+    )
+    courses = deployment.platform.services.get(COURSES)
+    assert isinstance(courses, InMemoryCourses)
+    return Shop(deployment, courses, deployment.client("admin"))
+
+
+def new_key() -> dict[str, str]:
+    """Return the header of a request that was never sent before."""
+    return {"Idempotency-Key": str(uuid4())}
+
+
+def order(course: UUID, **facts: object) -> JSON:
+    """Return the body of a purchase."""
+    return {"course_id": str(course), **facts}
+
+
+async def buy(client: Client, course: UUID, *, expect: int = 201, key: str | None = None, **facts: object) -> JSON:
+    """Buy *course*; return the answer."""
+    headers = {"Idempotency-Key": key} if key else new_key()
+    answer: JSON = await client.call("POST", PURCHASES, order(course, **facts), expect=expect, headers=headers)
+    return answer
+
+
+async def balance(client: Client) -> int:
+    """Return what is in the client's wallet."""
+    return int((await client.call("GET", "/api/v1/payments/wallet"))["balance"])

@@ -1,0 +1,203 @@
+"""Purchases whose process dies: never charged and locked out, at whatever point."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from kernel.contracts.payments import Charge, Payments, Quote
+from kernel.testing.deploying import Deploy
+from kernel.testing.fakes.payments import InMemoryPayments
+from plugins.enrollments.sweeping import Sweeper
+from tests.plugins.enrollments.shop import PRICE, Shop, balance, buy, open_shop
+
+
+class Faulty:
+    """A provider of payments in whose calls a test can let the process die."""
+
+    def __init__(self, real: Payments) -> None:
+        self._real = real
+        self.before_charge: Callable[[], None] = lambda: None
+        self.after_charge: Callable[[], None] = lambda: None
+        self.asked = asyncio.Event()
+        self.may_charge = asyncio.Event()
+        self.may_charge.set()
+
+    async def quote(self, user_id: UUID, course_id: UUID) -> Quote:
+        return await self._real.quote(user_id, course_id)
+
+    async def charge(self, purchase_id: UUID, user_id: UUID, course_id: UUID, amount: int) -> Charge:
+        self.before_charge()
+        self.asked.set()
+        await self.may_charge.wait()
+        found = await self._real.charge(purchase_id, user_id, course_id, amount)
+        self.after_charge()
+        return found
+
+    async def find_charge(self, purchase_id: UUID) -> Charge | None:
+        return await self._real.find_charge(purchase_id)
+
+    async def refund(self, purchase_id: UUID, amount: int | None, *, key: str, reason: str) -> Charge:
+        return await self._real.refund(purchase_id, amount, key=key, reason=reason)
+
+
+class Unreachable(Faulty):
+    """A provider that does not answer what was charged."""
+
+    async def find_charge(self, purchase_id: UUID) -> Charge | None:
+        raise ConnectionError("payments do not answer")
+
+
+def die() -> None:
+    raise RuntimeError("the process dies here")
+
+
+async def open_faulty(deploy: Deploy) -> tuple[Shop, Faulty]:
+    """Return a shop whose payments go through a `Faulty`; its sweeper runs only when a test calls it."""
+    shop = await open_shop(deploy, sweep_every=600)
+    faulty = Faulty(shop.payments())
+    shop.replace_payments(faulty)
+    return shop, faulty
+
+
+async def sweep(shop: Shop) -> None:
+    """Let the sweeper look once, long after everything so far."""
+    shop.deployment.clock.advance(20)
+    await Sweeper(shop.deployment.platform.context("enrollments")).sweep()
+
+
+async def test_a_charge_whose_process_dies_gives_the_access_by_its_event(deploy: Deploy) -> None:
+    """Nobody has to come back for it."""
+    shop, faulty = await open_faulty(deploy)
+    course, student = shop.course(), await shop.student(PRICE)
+    faulty.after_charge = die
+
+    await buy(student, course, expect=500)
+    await shop.deployment.settle()
+
+    assert await balance(student) == 0
+    assert (await shop.access(student, course))["access"]["allowed"]
+
+
+async def test_a_charge_whose_event_is_lost_gives_the_access_by_the_sweeper(deploy: Deploy) -> None:
+    """A provider may tell late, or never: the sweeper asks."""
+    shop, _ = await open_faulty(deploy)
+    course, student = shop.course(), await shop.student()
+    silent = InMemoryPayments(shop.courses)
+    assert student.user is not None
+    silent.balances[student.user] = PRICE
+    faulty = Faulty(silent)
+    faulty.after_charge = die
+    shop.replace_payments(faulty)
+
+    await buy(student, course, expect=500)
+    before = await shop.access(student, course)
+    await sweep(shop)
+    await sweep(shop)
+
+    assert not before["access"]["allowed"]
+    after = await shop.access(student, course)
+    assert (len(after["grants"]), after["access"]["allowed"]) == (1, True)
+    assert silent.balances[student.user] == 0
+
+
+async def test_a_purchase_that_was_never_charged_is_given_up(deploy: Deploy) -> None:
+    """Until then it stands in the way of another one, after that no longer; nothing was charged."""
+    shop, faulty = await open_faulty(deploy)
+    course, student = shop.course(), await shop.student(PRICE)
+    faulty.before_charge = die
+    await buy(student, course, expect=500, key="first")
+    faulty.before_charge = lambda: None
+
+    waiting = await buy(student, course, expect=409)
+    await sweep(shop)
+    given_up = await buy(student, course, expect=409, key="first")
+
+    assert waiting["type"] == "/problems/conflict"
+    assert given_up["type"] == "/problems/purchase-failed"
+    assert await balance(student) == PRICE
+    await buy(student, course)
+    assert await balance(student) == 0
+
+
+async def test_the_same_request_takes_a_dead_purchase_up_again(deploy: Deploy) -> None:
+    """Whoever repeats the request does not have to wait for the sweeper, and is charged once."""
+    for point in ("before_charge", "after_charge"):
+        shop, faulty = await open_faulty(deploy)
+        course, student = shop.course(), await shop.student(2 * PRICE)
+        setattr(faulty, point, die)
+        await buy(student, course, expect=500, key="again")
+        setattr(faulty, point, lambda: None)
+
+        await buy(student, course, key="again")
+        await shop.deployment.settle()
+
+        assert await balance(student) == PRICE
+        assert len((await shop.access(student, course))["grants"]) == 1
+
+
+async def test_a_charge_that_lands_after_its_purchase_was_given_up_goes_back(deploy: Deploy) -> None:
+    """The person learns that it came to nothing, and has the money again."""
+    shop, faulty = await open_faulty(deploy)
+    course, student = shop.course(), await shop.student(PRICE)
+    faulty.may_charge.clear()
+    late = asyncio.create_task(buy(student, course, expect=409, key="late"))
+    await faulty.asked.wait()
+    await sweep(shop)
+
+    faulty.may_charge.set()
+    answer = await late
+    await shop.deployment.settle()
+
+    assert answer["type"] == "/problems/purchase-failed"
+    assert await balance(student) == PRICE
+    assert not (await shop.access(student, course))["access"]["allowed"]
+    await buy(student, course)
+
+
+async def test_a_stuck_purchase_that_can_not_be_asked_about_stays(deploy: Deploy) -> None:
+    """Without an answer from payments nothing is decided; the others are not held up."""
+    shop, faulty = await open_faulty(deploy)
+    course, student = shop.course(), await shop.student(PRICE)
+    faulty.after_charge = die
+    await buy(student, course, expect=500)
+    broken = Unreachable(shop.payments())
+    shop.replace_payments(broken)
+
+    await sweep(shop)
+    await shop.deployment.settle()
+
+    assert (await shop.access(student, course))["access"]["allowed"]
+
+
+async def test_a_restart_finishes_what_was_under_way(deploy: Deploy) -> None:
+    """The events wait for the next process."""
+    shop, faulty = await open_faulty(deploy)
+    course, student = shop.course(), await shop.student(PRICE)
+    faulty.after_charge = die
+    await buy(student, course, expect=500)
+
+    await shop.restarted()
+    await shop.deployment.settle()
+
+    assert (await shop.access(student, course))["access"]["allowed"]
+
+
+@pytest.mark.postgresql_only
+async def test_everybody_who_finishes_a_purchase_at_once_finishes_it_once(deploy: Deploy) -> None:
+    """Event, sweepers and a repeated request meet: one grant, one charge."""
+    for _ in range(5):
+        shop, faulty = await open_faulty(deploy)
+        course, student = shop.course(), await shop.student(2 * PRICE)
+        faulty.after_charge = die
+        await buy(student, course, expect=500, key="again")
+        faulty.after_charge = lambda: None
+
+        await asyncio.gather(sweep(shop), sweep(shop), buy(student, course, key="again"), shop.deployment.settle())
+        await shop.deployment.settle()
+
+        assert await balance(student) == PRICE
+        assert len((await shop.access(student, course))["grants"]) == 1

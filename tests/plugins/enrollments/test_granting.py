@@ -1,0 +1,193 @@
+"""Access that administrators give and take, and the lists of enrolments."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from kernel import Plugin
+from kernel.contracts.enrollments import AccessEnded, GrantRevoked, UserEnrolled
+from kernel.testing import witness
+from kernel.testing.deploying import Deploy
+from plugins.enrollments.sweeping import Sweeper
+from tests.plugins.courses.school import somebody
+from tests.plugins.enrollments.shop import ENROLLMENTS, PRICE, Shop, buy, open_shop
+
+GRANTS = f"{ENROLLMENTS}/grants"
+WITNESS: type[Plugin] = witness.witness_of(UserEnrolled, GrantRevoked, AccessEnded)
+
+
+async def told(shop: Shop) -> list[str]:
+    """Return the names of the events that were told."""
+    await shop.deployment.settle()
+    witnessed = shop.deployment.platform.context(witness.NAME).own(witness.Witnessed)
+    return sorted(type(event).__name__ for event in witnessed.events)
+
+
+async def test_an_administrator_gives_access(deploy: Deploy) -> None:
+    """At once, without money, and it is told."""
+    shop = await open_shop(deploy, WITNESS)
+    course, student = shop.course(), await shop.student()
+
+    given = await shop.grant(student, course)
+
+    assert (given["source"], given["state"], given["reason"]) == ("staff", "active", "Scholarship.")
+    assert (await shop.access(student, course))["access"] == {"allowed": True, "reason": "staff", "until": None}
+    assert await told(shop) == ["UserEnrolled"]
+
+
+async def test_access_is_given_for_courses_and_times_that_exist(deploy: Deploy) -> None:
+    """A grant for nothing helps nobody."""
+    shop = await open_shop(deploy)
+    good = {"user_id": somebody(), "course_id": str(shop.course()), "reason": "x"}
+
+    for wrong, field in (
+        ({"course_id": somebody()}, "body.course_id"),
+        ({"reason": " "}, "body.reason"),
+        ({"source": "purchase"}, "body.source"),
+        ({"starts_at": "2026-02-01T00:00:00Z", "ends_at": "2026-01-01T00:00:00Z"}, "body"),
+        ({"ends_at": "0001-01-01T00:00:00+14:00"}, "body"),
+        ({"ends_at": "2026-01-01T00:00:00"}, "body.ends_at"),
+    ):
+        problem = await shop.admin.call("POST", GRANTS, {**good, **wrong}, expect=422)
+        assert [error["field"] for error in problem["errors"]] == [field], wrong
+
+
+async def test_a_revoked_grant_counts_no_longer(deploy: Deploy) -> None:
+    """The reason is kept; revoking it again changes nothing and tells nothing."""
+    shop = await open_shop(deploy, WITNESS)
+    course, student = shop.course(), await shop.student()
+    given = await shop.grant(student, course)
+
+    for reason in ("Left.", "Left again."):
+        await shop.admin.call("POST", f"{GRANTS}/{given['id']}/revoke", {"reason": reason})
+
+    explained = await shop.access(student, course)
+    assert explained["access"]["reason"] == "revoked"
+    assert explained["grants"][0]["grant"]["reason"] == "Left."
+    assert await told(shop) == ["AccessEnded", "GrantRevoked", "UserEnrolled"]
+
+
+async def test_access_ends_with_the_last_grant(deploy: Deploy) -> None:
+    """While another one counts, only the revocation is told."""
+    shop = await open_shop(deploy, WITNESS)
+    course, student = shop.course(), await shop.student(PRICE)
+    given = await shop.grant(student, course, ends_at="2999-01-01T00:00:00Z")
+    receipt = await buy(student, course)
+
+    await shop.admin.call("POST", f"{GRANTS}/{given['id']}/revoke", {"reason": "Bought it."})
+    assert (await shop.access(student, course))["access"]["reason"] == "purchase"
+    assert (await told(shop)).count("AccessEnded") == 0
+
+    await shop.admin.call("POST", f"{GRANTS}/{receipt['grant_id']}/revoke", {"reason": "Misuse."})
+    assert (await told(shop)).count("AccessEnded") == 1
+
+
+async def test_a_suspended_grant_can_be_resumed(deploy: Deploy) -> None:
+    """Suspending twice, resuming what is active and anything with what is revoked are conflicts."""
+    shop = await open_shop(deploy)
+    course, student = shop.course(), await shop.student()
+    given = await shop.grant(student, course)
+
+    async def take(step: str, expect: int = 200) -> None:
+        await shop.admin.call("POST", f"{GRANTS}/{given['id']}/{step}", {"reason": "So."}, expect=expect)
+
+    await take("resume", 409)
+    await take("suspend")
+    await take("suspend", 409)
+    assert (await shop.access(student, course))["access"]["reason"] == "suspended"
+    await take("resume")
+    assert (await shop.access(student, course))["access"]["allowed"]
+    await take("revoke")
+    await take("resume", 409)
+    await take("suspend", 409)
+
+
+async def test_time_gives_and_takes_access(deploy: Deploy) -> None:
+    """A grant counts from its beginning to its end; the end is told once."""
+    shop = await open_shop(deploy, WITNESS, sweep_every=600)
+    course, student, now = shop.course(), await shop.student(), shop.deployment.clock.now()
+    later, end = now + timedelta(hours=1), now + timedelta(hours=2)
+    await shop.grant(student, course, starts_at=later.isoformat(), ends_at=end.isoformat())
+
+    async def reason() -> str:
+        return str((await shop.access(student, course))["access"]["reason"])
+
+    assert await reason() == "not-started"
+    shop.deployment.clock.advance(3700)
+    assert await reason() == "staff"
+    shop.deployment.clock.advance(3700)
+    assert await reason() == "expired"
+    for _ in range(2):
+        await Sweeper(shop.deployment.platform.context("enrollments")).sweep()
+    assert await told(shop) == ["AccessEnded", "UserEnrolled"]
+
+
+async def test_the_own_list_shows_each_course_once(deploy: Deploy) -> None:
+    """The newest first, page by page, without what was revoked and without others'."""
+    shop = await open_shop(deploy)
+    student, other = await shop.student(), await shop.student()
+    first, second, third = (shop.course() for _ in range(3))
+    for course in (first, second, first, third):
+        await shop.grant(student, course)
+    await shop.grant(other, shop.course())
+    gone = await shop.grant(student, shop.course())
+    await shop.admin.call("POST", f"{GRANTS}/{gone['id']}/revoke", {"reason": "Mistake."})
+
+    page = await student.call("GET", f"{ENROLLMENTS}/mine", params={"limit": 2})
+    rest = await student.call("GET", f"{ENROLLMENTS}/mine", params={"limit": 2, "cursor": page["next"]})
+
+    assert [item["course_id"] for item in page["items"] + rest["items"]] == [str(third), str(first), str(second)]
+    assert rest["next"] is None
+
+
+async def test_explanations_are_ones_own(deploy: Deploy) -> None:
+    """Others' are for those who manage enrolments, whether or not the person exists."""
+    shop = await open_shop(deploy)
+    course, student, other = shop.course(), await shop.student(), await shop.student()
+    await shop.grant(student, course)
+    query = {"course_id": str(course), "user_id": str(student.user)}
+
+    path = f"{ENROLLMENTS}/access/explain"
+
+    own = await student.call("GET", path, params=query)
+    seen = await shop.admin.call("GET", path, params=query)
+    await other.call("GET", path, params=query, expect=403)
+    await other.call("GET", path, params={**query, "user_id": somebody()}, expect=403)
+    nothing = await shop.admin.call("GET", path, params={**query, "user_id": somebody()})
+
+    assert own == seen
+    assert nothing["access"] == {"allowed": False, "reason": "no-grant", "until": None}
+
+
+async def test_a_roster_is_for_those_who_teach_the_course(deploy: Deploy) -> None:
+    """And for administrators; for other instructors the course does not exist."""
+    shop = await open_shop(deploy)
+    course, student = shop.course(), await shop.student()
+    given = await shop.grant(student, course)
+    offer = await shop.courses.offer(course)
+    assert offer is not None
+    path = f"{ENROLLMENTS}/courses/{course}"
+
+    listed = await shop.deployment.client("instructor", user=offer.instructors[0]).call("GET", path)
+
+    assert [(item["grant_id"], item["user_id"]) for item in listed["items"]] == [(given["id"], str(student.user))]
+    assert await shop.admin.call("GET", path) == listed
+    await shop.deployment.client("instructor").call("GET", path, expect=404)
+    await student.call("GET", path, expect=403)
+
+
+@pytest.mark.postgresql_only
+async def test_of_two_last_grants_revoked_at_once_one_ends_the_access(deploy: Deploy) -> None:
+    """The end is told exactly once."""
+    shop = await open_shop(deploy, WITNESS)
+    for number in range(1, 6):
+        course, student = shop.course(), await shop.student()
+        given = [await shop.grant(student, course) for _ in range(2)]
+
+        revoke = (f"{GRANTS}/{grant['id']}/revoke" for grant in given)
+        await asyncio.gather(*(shop.admin.call("POST", path, {"reason": "Left."}) for path in revoke))
+
+        assert (await told(shop)).count("AccessEnded") == number
