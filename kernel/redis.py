@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from kernel import errors
@@ -25,7 +25,11 @@ class RedisClients:
         """Return a new client, which connects at its first use."""
         if self._url is None:
             return None
-        client: Redis = Redis.from_url(self._url, max_connections=CONNECTIONS, socket_timeout=ANSWER_LIMIT)
+        # blocking: whoever comes when all are taken waits for one, where the ordinary pool would raise
+        pool = BlockingConnectionPool.from_url(
+            self._url, max_connections=CONNECTIONS, timeout=ANSWER_LIMIT, socket_timeout=ANSWER_LIMIT
+        )
+        client = Redis.from_pool(pool)
         self._clients.append(client)
         return client
 

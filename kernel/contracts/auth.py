@@ -108,15 +108,5 @@ class Auth(Identity, Protocol):
         """Return the account, None when there is none."""
         ...
 
-    async def grant(self, email: str, *roles: str) -> Account:
-        """Give *roles*, beside those it has, to the account of *email*, which is made if there is none.
-
-        For whoever runs the deployment: the command line, demo data and tests. It asks nobody's permission.
-
-        Raises:
-            ValueError: *email* is not a mail address.
-        """
-        ...
-
 
 AUTH: Final[Capability[Auth]] = Capability("auth", 1)

@@ -10,6 +10,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -158,14 +159,21 @@ def _decode_json(decode: Callable[[str], object], value: str | None) -> object:
     return None if value is None else decode(value)
 
 
-def _result_processor(type_: sa.types.TypeEngine[Any], dialect: Dialect, hint: object) -> Processor | None:
-    implementation = type_.dialect_impl(DIALECTS[dialect])
+def _result_processor(column: sa.ColumnElement[Any], dialect: Dialect, hint: object) -> Processor | None:
+    implementation = column.type.dialect_impl(DIALECTS[dialect])
     if isinstance(implementation, sa.JSON):
         return partial(_decode_json, msgspec.json.Decoder(hint).decode)
     if isinstance(implementation, sa.LargeBinary):
         return None
+    if isinstance(implementation, sa.Integer) and not isinstance(column, sa.Column):
+        return _whole_number
     oid = _FLOAT_OID if isinstance(implementation, sa.Float) else _NUMERIC_OID
     return cast("Processor | None", implementation.result_processor(DIALECTS[dialect], oid))
+
+
+def _whole_number(value: int | Decimal | None) -> int | None:
+    # PostgreSQL gives the sum of bigints as a numeric.
+    return int(value) if isinstance(value, Decimal) else value
 
 
 def _decoder(statement: Statement, dialect: Dialect, row: type[R]) -> Decode[R]:
@@ -173,7 +181,7 @@ def _decoder(statement: Statement, dialect: Dialect, row: type[R]) -> Decode[R]:
         return _no_row
     columns = list(cast("sa.Select[Any]", statement).exported_columns)
     hinted = zip(columns, _hints(row, columns), strict=True)
-    found = [_result_processor(column.type, dialect, hint) for column, hint in hinted]
+    found = [_result_processor(column, dialect, hint) for column, hint in hinted]
     processors = [(place, process) for place, process in enumerate(found) if process is not None]
     make = _maker(row)
     return partial(_make_processed, make, processors) if processors else make

@@ -168,7 +168,6 @@ class Pool(Generic[C]):
             self._look_later()
 
     def _overdue(self) -> errors.DatabaseUnavailable:
-        remedy = "make the statements shorter or the plugin's pool_size larger"
-        return errors.DatabaseUnavailable(
-            f"{self._name}: none of its {self._size} connections came free within {self._wait_limit:g} s; {remedy}"
-        )
+        busy = f"none of its {self._size} connections came free within {self._wait_limit:g} s"
+        remedy = "inside a transaction use its session alone, make statements shorter, or raise pool_size"
+        return errors.DatabaseUnavailable(f"{self._name}: {busy}; {remedy}")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import asyncpg
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from kernel import errors
 from kernel.database.executor import Operation, Operations, PlanExecutor, Record
@@ -20,6 +19,9 @@ from kernel.database.plans import Plan
 from kernel.database.pool import Pool
 from kernel.database.statements import Guarded, Lookup
 from kernel.database.transaction import Transaction
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -118,6 +120,8 @@ class PostgresDatabase(_PostgresExecutor):
         return found
 
     def engine(self) -> AsyncEngine:
+        from sqlalchemy.ext.asyncio import create_async_engine  # brings the ORM along, which few ever need
+
         if self._engine is None:
             # The ORM may wait longer for its locks than a request would; it opens connections of its own, few of them.
             self._engine = create_async_engine(

@@ -81,14 +81,22 @@ async def _migrating(target: Target) -> AsyncIterator[AsyncConnection]:
     """Open the one transaction of a migration, alone on the plugin's database."""
     location = target.location
     postgres = location.dialect == "postgresql"
-    engine = _postgres_engine(location) if postgres else _sqlite_engine(location)
+    engine = (
+        _postgres_engine(location)
+        if postgres
+        else sqlite_engine(location.file, _SQLITE_PRAGMAS, busy_limit=_BUSY_LIMIT)
+    )
     try:
+        if not postgres:
+            location.file.parent.mkdir(parents=True, exist_ok=True)
         async with provisioned(location) if postgres else nullcontext(), engine.begin() as connection:
             yield connection
             if not postgres:
                 await _check_references(connection, target.plugin)
-    except sa.exc.DBAPIError as error:
-        raise errors.DatabaseUnavailable(f"{target.plugin}: can not migrate {location.shown}: {error.orig}") from error
+    except (errors.DatabaseUnavailable, sa.exc.DBAPIError, OSError) as error:
+        raise errors.MigrationFailed(
+            f"nothing was changed at {location.shown}: {error}", plugin=target.plugin
+        ) from error
     finally:
         await engine.dispose()
 
@@ -98,11 +106,6 @@ def _postgres_engine(location: Location) -> AsyncEngine:
         return await connect(location, limits=_POSTGRES_LIMITS)
 
     return create_async_engine("postgresql+asyncpg://", async_creator=open_connection, poolclass=sa.NullPool)
-
-
-def _sqlite_engine(location: Location) -> AsyncEngine:
-    location.file.parent.mkdir(parents=True, exist_ok=True)
-    return sqlite_engine(location.file, _SQLITE_PRAGMAS, busy_limit=_BUSY_LIMIT)
 
 
 async def _check_references(connection: AsyncConnection, plugin: str) -> None:

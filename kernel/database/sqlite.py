@@ -11,11 +11,10 @@ import contextlib
 import sqlite3
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import aiosqlite
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from kernel import errors
 from kernel.database.dialects import spread
@@ -28,6 +27,9 @@ from kernel.database.plans import Plan
 from kernel.database.pool import Pool
 from kernel.database.statements import Command, Guarded, Lookup
 from kernel.database.transaction import Transaction
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -219,6 +221,8 @@ class SqliteTransaction(Transaction):
 
 def sqlite_engine(file: Path, pragmas: Sequence[str], *, busy_limit: float = BUSY_LIMIT) -> AsyncEngine:
     """Return an engine whose transactions begin as ours do and whose connections have *pragmas*."""
+    from sqlalchemy.ext.asyncio import create_async_engine  # brings the ORM along, which few ever need
+
     engine = create_async_engine(f"sqlite+aiosqlite:///{file}", connect_args={"timeout": busy_limit})
 
     @sa.event.listens_for(engine.sync_engine, "connect")

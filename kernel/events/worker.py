@@ -90,12 +90,13 @@ DONE: Final = Command(
     )
 )
 
+_made = bindparam("made", type_=sa.Integer)
 FAILED: Final = Command(
     sa.update(inbox)
-    .where(inbox.c.seq == bindparam("of_seq"), inbox.c.state == WAITING)
+    .where(inbox.c.seq == bindparam("of_seq"), inbox.c.state == WAITING, inbox.c.attempts == _made - 1)
     .values(
         state=bindparam("new_state"),
-        attempts=bindparam("made"),
+        attempts=_made,
         next_at=bindparam("again_at", type_=Timestamp),
         last_error=bindparam("reason"),
     )
@@ -131,6 +132,7 @@ class Worker:
         self._db = db
         self._handler = handler
         self._slots = slots
+        self._one_at_a_time = asyncio.Lock()
         self._settings = settings
         self._clock = clock
         self._log = log.bind(handler=handler.name)
@@ -144,6 +146,10 @@ class Worker:
         return tried
 
     async def _handle_next(self) -> bool:
+        async with self._one_at_a_time:
+            return await self._take_next()
+
+    async def _take_next(self) -> bool:
         row = None
         try:
             async with self._slots, self._db.transaction() as session:
@@ -202,7 +208,9 @@ class Worker:
         again_at = self._clock.now() + timedelta(seconds=delay)
         async with self._db.transaction() as session:
             state = "dead" if dead else "waiting"
-            await session.run(FAILED, of_seq=row.seq, new_state=state, made=attempts, again_at=again_at, reason=reason)
+            values = {"new_state": state, "made": attempts, "again_at": again_at, "reason": reason}
+            if not await session.run(FAILED, of_seq=row.seq, **values):
+                return  # another process took it in the moment since it was rolled back, and failed as well
             if not dead:
                 keys = {"of_handler": self._handler.name, "of_source": row.source, "of_key": row.key}
                 await session.run(HOLD_BACK, again_at=again_at, **keys)

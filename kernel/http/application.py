@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 from aiohttp import web
@@ -40,6 +42,8 @@ API_HEADERS: Final[Mapping[str, str]] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
 
+
+_PLACEHOLDER: Final = re.compile(r"{[^}]*}")
 
 REFERENCE: Final = web.AppKey("reference", Reference)
 
@@ -111,21 +115,32 @@ def describe(mounted: Sequence[Mounted], deployment: Deployment) -> Json:
 
 
 def _operations(plugin: Mounted) -> list[Operation]:
-    seen: set[tuple[str, str]] = set()
-    for route in plugin.routes:
-        if (route.method, route.path) in seen:
-            message = f"routes(): {route.method} {route.path or '/'} is declared twice; remove one of them"
-            raise errors.InvalidDeclaration(message, plugin=plugin.plugin)
-        seen.add((route.method, route.path))
+    _check_paths(plugin)
     return [
         Operation(plugin=plugin.plugin, mount=plugin.mount, route=route, signature=read_signature(plugin.plugin, route))
         for route in ([] if plugin.failed else sorted(plugin.routes, key=_specificity))
     ]
 
 
-def _specificity(route: Route) -> list[bool]:
-    """Return a key that sorts a literal segment before a placeholder, since aiohttp takes the first that fits."""
-    return ["{" in segment for segment in route.path.split("/")]
+def _check_paths(plugin: Mounted) -> None:
+    """Refuse what aiohttp would take in silence: the same route twice, or one path under two names."""
+    methods: set[tuple[str, str]] = set()
+    paths: dict[str, str] = {}
+    for route in plugin.routes:
+        name = f"{route.method} {route.path or '/'}"
+        path = paths.setdefault(_PLACEHOLDER.sub("{}", route.path), route.path)
+        if path != route.path:
+            message = f"routes(): {name} and {path} are one path; give its placeholders the same names"
+            raise errors.InvalidDeclaration(message, plugin=plugin.plugin)
+        if (route.method, path) in methods:
+            message = f"routes(): {name} is declared twice; remove one of them"
+            raise errors.InvalidDeclaration(message, plugin=plugin.plugin)
+        methods.add((route.method, path))
+
+
+def _specificity(route: Route) -> tuple[list[bool], str]:
+    """Return a key that sorts a literal segment before a placeholder, since aiohttp takes the first path that fits."""
+    return ["{" in segment for segment in route.path.split("/")], route.path
 
 
 def _plugin_application(plugin: Mounted, operations: Sequence[Operation], shared: Shared) -> web.Application:
@@ -134,16 +149,28 @@ def _plugin_application(plugin: Mounted, operations: Sequence[Operation], shared
         return _closed_application(plugin.plugin, plugin.mount, shared, down)
     app = web.Application()
     general_limit = GeneralLimit(shared.settings.unsafe_rate, shared.limiter)
-    for operation in operations:
-        route = operation.route
-        frame = _frame(operation, shared, plugin.error_response)
-        endpoint = Endpoint(route, operation.signature, frame, plugin.db, general_limit)
-        app.router.add_route(route.method, route.path, endpoint.serve)
-        if route.method == "GET":
-            app.router.add_route("HEAD", route.path, endpoint.serve)
+    for path, several in groupby(operations, lambda operation: operation.route.path):
+        resource = app.router.add_resource(path)
+        methods = {"OPTIONS"}
+        for operation in several:
+            frame = _frame(operation, shared, plugin.error_response)
+            endpoint = Endpoint(operation.route, operation.signature, frame, plugin.db, general_limit)
+            for method in ("GET", "HEAD") if operation.route.method == "GET" else (operation.route.method,):
+                resource.add_route(method, endpoint.serve)
+                methods.add(method)
+        resource.add_route("*", _other_methods(plugin, path, methods, shared))
     if any(operation.signature.encode is None for operation in operations):
         app.on_response_prepare.append(complete_streamed)
     return app
+
+
+def _other_methods(plugin: Mounted, path: str, methods: set[str], shared: Shared) -> Serve:
+    """Return what answers the methods that *path* has not: no placeholder is to take its last segment for a value."""
+
+    async def refuse(http: web.Request) -> web.StreamResponse:
+        raise web.HTTPMethodNotAllowed(http.method, methods)
+
+    return _framed(plugin.plugin, f"{API_PREFIX}/{plugin.mount}{path}", "*", shared, refuse)
 
 
 def _frame(operation: Operation, shared: Shared, error_response: ErrorResponse | None) -> Frame:

@@ -73,10 +73,15 @@ def body_decoder(kind: Any) -> Callable[[bytes], object]:
 
     def decode_body(raw: bytes) -> object:
         try:
-            value: object = decode(raw)
+            try:
+                value: object = decode(raw)
+            except msgspec.ValidationError:  # 63.0 is the integer 63 to JSON, but not to msgspec
+                value = msgspec.convert(_whole_numbers(msgspec.json.decode(raw)), kind)
         except msgspec.ValidationError as error:
             raise _invalid("body", error) from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UnicodeDecodeError as error:
+            raise problems.BadRequest("The body is not UTF-8.") from error
+        except msgspec.DecodeError as error:
             raise problems.BadRequest(f"The body is not JSON: {error}.") from error
         except RecursionError:
             raise problems.BadRequest("The body is nested too deeply.") from None
@@ -166,6 +171,15 @@ def _invalid(where: str, error: msgspec.ValidationError) -> problems.Invalid:
         at = f"{at}.{named['name']}"
         what = "is required" if "missing" in what else "is unknown"
     return problems.Invalid(fields=[problems.FieldError(where + at, what)])
+
+
+def _whole_numbers(value: object) -> object:
+    """Return *value* with each number that has nothing after its point as an integer."""
+    if isinstance(value, dict):
+        return {name: _whole_numbers(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_whole_numbers(member) for member in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _refuse_unstorable(where: str, value: object) -> None:

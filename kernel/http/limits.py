@@ -43,6 +43,9 @@ class MemoryWindows(MemoryStorage):
         self._windows: dict[str, tuple[deque[float], int]] = {}
         self._hits = 0
 
+    def __len__(self) -> int:
+        return len(self._windows)
+
     async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
         """Count *amount* hits, unless the window would hold more than *limit* of them."""
         return self.take(key, limit, expiry, amount)

@@ -161,7 +161,7 @@ def _resolve(ref: Json, components: Mapping[str, Json]) -> Json:
 
 def _bounded(schema: Any) -> Any:
     """Say in *schema* what `inputs` refuses everywhere: integers over 64 bits and NUL characters."""
-    if isinstance(schema, list):
+    if isinstance(schema, list | tuple):
         return [_bounded(part) for part in schema]
     if not isinstance(schema, dict):
         return schema

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -129,10 +130,13 @@ class _Reader:
         return found
 
     def _check_strict(self, where: str, kind: Any) -> None:
-        for struct in _structs(kind):
-            if not struct.forbid_unknown_fields:
-                name = struct.cls.__name__
+        for info in _inner_types(kind):
+            if isinstance(info, msgspec.inspect.StructType) and not info.forbid_unknown_fields:
+                name = info.cls.__name__
                 raise self._wrong(f"takes {name} in its {where}", f"give {name} forbid_unknown_fields=True")
+            if isinstance(info, msgspec.inspect.DateTimeType) and info.tz is not True:
+                remedy = "annotate it with msgspec.Meta(tz=True)"
+                raise self._wrong(f"takes a datetime that may lack its time zone in its {where}", remedy)
 
     def _check_idempotency(self, session: bool, passes: bool) -> None:
         kind, route = self._route.idempotency, self._route
@@ -153,25 +157,26 @@ class _Reader:
         return errors.InvalidDeclaration(f"{self._place}: {handler} {what}; {remedy}", plugin=self._plugin)
 
 
-def _structs(kind: Any) -> list[msgspec.inspect.StructType]:
-    """Return every Struct that *kind* is made of."""
-    found: dict[type, msgspec.inspect.StructType] = {}
+def _inner_types(kind: Any) -> Iterator[object]:
+    """Return the description of every type that *kind* is made of, each Struct once."""
+    seen: set[type] = set()
     waiting: list[object] = [msgspec.inspect.type_info(kind)]
     while waiting:
         info = waiting.pop()
         if isinstance(info, msgspec.inspect.StructType):
-            if info.cls in found:
+            if info.cls in seen:
                 continue
-            found[info.cls] = info
+            seen.add(info.cls)
+        yield info
         waiting.extend(_parts(info))
-    return list(found.values())
 
 
-def _parts(info: object) -> list[object]:
-    values = [getattr(info, name) for name in getattr(info, "__struct_fields__", ())]
-    lists = [value for value in values if isinstance(value, tuple)]
-    kinds = (msgspec.inspect.Type, msgspec.inspect.Field)
-    return [part for part in (*values, *(item for items in lists for item in items)) if isinstance(part, kinds)]
+def _parts(info: object) -> Iterator[object]:
+    for name in getattr(info, "__struct_fields__", ()):
+        value = getattr(info, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, msgspec.inspect.Type | msgspec.inspect.Field):
+                yield part
 
 
 def list_fields(query: type[msgspec.Struct]) -> frozenset[str]:

@@ -17,7 +17,7 @@ from kernel.testing.choices import Choice, PluginClass, Tables
 from kernel.testing.clients import Client
 from kernel.testing.clock import MovableClock
 from kernel.testing.commands import run_command
-from kernel.testing.ends import End
+from kernel.testing.ends import End, Place
 from kernel.testing.identity import token
 from kernel.testing.mailbox import Mailbox
 from kernel.testing.people import People
@@ -36,8 +36,8 @@ class Deployment:
         self._end = end
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        self._public_url = twin._public_url if twin else self.url
-        self._place = twin._place if twin else end.reserve()
+        self._public_url: str = twin._public_url if twin else self.url
+        self._place: Place = twin._place if twin else end.reserve()
         self._filled = twin is not None
         self._twins: list[Deployment] = []
         self._clients: list[Client] = []

@@ -347,6 +347,18 @@ async def test_unreachable_redis_is_refused_with_a_remedy(tmp_path: Path) -> Non
             pytest.fail("it started")
 
 
+@pytest.mark.postgresql_only
+async def test_redis_commands_wait_for_a_connection(deploy: Deploy) -> None:
+    """More commands at once than connections are answered all the same."""
+    deployment = await deploy(plugins=[plugin("a")])
+    redis = deployment.platform.context("a").redis
+    assert redis is not None
+
+    answers = await asyncio.gather(*(redis.incr("counter") for _ in range(200)))
+
+    assert sorted(answers) == list(range(1, 201))
+
+
 async def test_background_tasks_end_with_their_plugin(tmp_path: Path) -> None:
     """A task is cancelled before what it uses is closed; one that fails is logged and the plugin goes on."""
     ended: list[str] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
@@ -10,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kernel.discovery import Catalogue
 from tests.kernel.cli.conftest import Terminal
-
-OURS = sorted(point.name for point in importlib.metadata.entry_points(group="lyceum.plugins"))
 
 SOUND = """
     from kernel import Manifest, Permission, Plugin, Request, get, hookimpl
@@ -52,7 +50,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     sys.modules.pop("acme_lyceum", None)
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", Catalogue.read().bundled())
 def test_every_bundled_plugin_keeps_every_rule(terminal: Terminal, name: str) -> None:
     """Ours come in by the same door as a stranger's."""
     done = terminal.type("--json", "plugins", "check", name)

@@ -159,19 +159,19 @@ async def test_is_current_makes_nothing(empty_url: str, tmp_path: Path) -> None:
     assert not (tmp_path / "shelves.sqlite3").exists()
 
 
-def test_asking_whether_a_database_is_current_does_not_load_alembic() -> None:
-    """Most starts find nothing to do and need not pay for the tool that would do it."""
+def test_asking_whether_a_database_is_current_loads_neither_alembic_nor_the_orm() -> None:
+    """Most starts find nothing to do and need not pay for the tools that would do it."""
     code = """
         import asyncio, sys
         from kernel.database.migrations import Target, is_current
         from kernel.database.opening import DatabaseSettings
         asyncio.run(is_current(Target(plugin="shelves", settings=DatabaseSettings(url="sqlite:///nowhere"))))
-        print("alembic" in sys.modules)
+        print("alembic" in sys.modules, "sqlalchemy.orm" in sys.modules)
     """
 
     told = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=True)
 
-    assert told.stdout == "False\n"
+    assert told.stdout == "False False\n"
 
 
 async def test_upgrade_of_a_current_database_does_nothing(empty_url: str, write: Write) -> None:
@@ -233,7 +233,7 @@ async def test_server_that_is_away_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(errors.DatabaseUnavailable, match="shelves: can not connect to"):
         await is_current(away)
-    with pytest.raises(errors.DatabaseUnavailable, match="shelves: can not connect to"):
+    with pytest.raises(errors.MigrationFailed, match=r"shelves: nothing was changed at .*: can not connect to"):
         await upgrade([away])
 
 
@@ -273,12 +273,12 @@ async def test_many_processes_may_upgrade_at_once(empty_url: str) -> None:
         await asyncio.create_subprocess_exec(
             sys.executable, "-c", dedent(code), empty_url, stderr=asyncio.subprocess.PIPE
         )
-        for _ in range(4)
+        for _ in range(3)
     ]
 
     told = [(await process.communicate())[1].decode() for process in processes]
 
-    assert [process.returncode for process in processes] == [0] * 4, told
+    assert [process.returncode for process in processes] == [0] * 3, told
 
 
 async def test_many_tasks_may_upgrade_at_once(empty_url: str, write: Write) -> None:
@@ -294,7 +294,7 @@ async def test_many_tasks_may_upgrade_at_once(empty_url: str, write: Write) -> N
 
 async def test_databases_of_one_server_may_be_upgraded_at_once(postgres_server: PostgresServer) -> None:
     """Roles belong to the whole server: whoever comes second to make one takes the other's."""
-    names = [await postgres_server.create_database() for _ in range(3)]
+    names = [await postgres_server.create_database() for _ in range(2)]
     try:
         code = """
             import asyncio, sys
@@ -311,7 +311,7 @@ async def test_databases_of_one_server_may_be_upgraded_at_once(postgres_server: 
         ]
         told = [(await process.communicate())[1].decode() for process in processes]
 
-        assert [process.returncode for process in processes] == [0] * 3, told
+        assert [process.returncode for process in processes] == [0] * 2, told
     finally:
         for name in names:
             await postgres_server.drop_database(name)

@@ -218,6 +218,18 @@ async def test_value_may_bear_any_name(db: Database) -> None:
     assert await db.first(by_query, query="Emma") == "Emma"
 
 
+async def test_sum_of_whole_numbers_is_whole(db: Database) -> None:
+    """A sum is an int on both ends, of nothing as well."""
+    total = Query(sa.select(sa.func.sum(books.c.price)), int)
+    nothing = await db.one(Query(sa.select(sa.func.coalesce(sa.func.sum(books.c.price), 0)), int))
+    await db.run_many(ADD_WHOLE_BOOK, [whole_book(title=str(number), price=2**60) for number in range(3)])
+
+    found = await db.one(total)
+
+    assert (nothing, type(nothing)) == (0, int)
+    assert (found, type(found)) == (3 * 2**60, int)
+
+
 async def test_missing_and_unknown_values_are_named(db: Database) -> None:
     """A call that does not fit its statement says what is missing and what is too much."""
     with pytest.raises(TypeError, match=r"misses the values \['copies', 'title'\] and does not know \['name'\]"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -107,6 +107,12 @@ class Process:
             async with self.databases["shop"].transaction() as session:
                 await self.events["shop"].publish(session, Sold(customer=customer, number=n))
 
+    async def sell_at_once(self, number: int, *, first: int = 0) -> None:
+        """Publish so many sales in one transaction."""
+        async with self.databases["shop"].transaction() as session:
+            for n in range(first, first + number):
+                await self.events["shop"].publish(session, Sold(customer="ada", number=n))
+
     async def noted(self, plugin: str = "ledger") -> list[Note]:
         """Return what *plugin* wrote down, in order."""
         return await self.databases[plugin].all(NOTES)
@@ -127,7 +133,7 @@ class House:
         self,
         *,
         ledger: Sequence[EventHandler] | None = None,
-        others: dict[str, Sequence[EventHandler]] | None = None,
+        others: Mapping[str, Sequence[EventHandler]] | None = None,
         settings: EventSettings | None = None,
         running: bool = True,
     ) -> Process:
@@ -139,7 +145,11 @@ class House:
             self.stack.push_async_callback(redis.aclose)
         runtime = EventRuntime(redis=redis, clock=self.clock, log=log, settings=settings or EventSettings())
         process = Process(runtime, {}, {})
-        for plugin, publishes in {"shop": (Sold, Opened), "ledger": (Booked,), **dict.fromkeys(others or {}, ())}.items():
+        for plugin, publishes in {
+            "shop": (Sold, Opened),
+            "ledger": (Booked,),
+            **dict.fromkeys(others or {}, ()),
+        }.items():
             db = process.databases[plugin] = await self.database(plugin)
             process.events[plugin] = runtime.add(plugin, db, publishes)
         for plugin, handlers in readers.items():
@@ -168,5 +178,5 @@ def ids(found: Sequence[Any]) -> list[UUID]:
 async def until(what: Callable[[], Awaitable[bool]], *, seconds: float = 15.0) -> None:
     """Wait until *what* is true; for what no settle can wait for, because another process does it."""
     async with asyncio.timeout(seconds):
-        while not await what():
+        while not await what():  # noqa: ASYNC110  # what is waited for happens elsewhere
             await asyncio.sleep(0.02)

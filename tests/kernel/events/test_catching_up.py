@@ -21,16 +21,16 @@ async def test_plugin_that_was_off_catches_up_in_order(house: House) -> None:
     await before.sell(2)
     await before.runtime.settle()
     without = await house.process(ledger=[], others={"other": [on(Sold, write_down, name="note")]})
-    await without.sell(700, first=2)
+    await without.sell_at_once(520, first=2)
     await without.runtime.settle(timeout=60)
     meanwhile = await without.noted("other")
 
     back = await house.process()
-    await back.sell(1, first=702)
+    await back.sell(1, first=522)
     await back.runtime.settle(timeout=60)
 
-    assert await back.noted() == sales(703)
-    assert meanwhile == sales(702)
+    assert await back.noted() == sales(523)
+    assert meanwhile == sales(522)
 
 
 async def test_plugin_that_was_off_for_too_long_is_told_what_it_missed(house: House) -> None:

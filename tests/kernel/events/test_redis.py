@@ -85,7 +85,7 @@ async def test_stream_entries_that_come_again_are_dropped(house: House) -> None:
     await process.runtime.settle()
 
     async with Redis.from_url(str(house.redis_url)) as redis:
-        for _, fields in await redis.xrange("ev:shop"):
+        for _, fields in await redis.xrange("ev:shop") or ():
             await redis.xadd("ev:shop", fields)  # type: ignore[arg-type]
     await process.sell(1, first=5)
     await until(lambda: has(process, sales(6)))

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from kernel import PUBLIC, Idempotency, Request, errors, get, post, problems
+from kernel import PUBLIC, Idempotency, Request, delete, errors, get, post, problems
 from kernel.http.access import AccessLine
 from tests.kernel.http.serving import MOUNT, serving
 
@@ -161,6 +161,17 @@ async def test_method_that_a_path_has_not_is_405_and_names_those_it_has(method: 
 
         assert (await problem(response))["type"] == "/problems/method-not-allowed"
         assert (response.status, response.headers["Allow"]) == (405, "GET, HEAD, OPTIONS, POST")
+
+
+async def test_method_of_a_placeholder_is_not_lent_to_a_literal_path() -> None:
+    """DELETE of `/{name}` does not make `DELETE /dry` a request for something called dry."""
+
+    async def remove(name: str) -> None: ...
+
+    route = delete("/{name}", remove, permission=PUBLIC, idempotency=Idempotency.NONE)
+    async with serving([*ROUTES, route]) as client:
+        assert (await client.delete(f"{MOUNT}/anything")).status == 204
+        assert (await client.delete(f"{MOUNT}/dry")).status == 405
 
 
 async def test_options_names_the_methods() -> None:

@@ -123,6 +123,17 @@ async def test_body_with_a_wrong_field_is_422_and_names_it(body: object, field: 
     assert handlers.seen == []
 
 
+async def test_body_may_write_a_whole_number_with_a_point() -> None:
+    """JSON has one kind of number: 45.0 is 45, but 45.5 is no integer."""
+    handlers = Handlers()
+    async with serving(handlers.routes()) as client:
+        whole = b'{"title": "a", "sections": [{"title": "b", "minutes": 45.0}]}'
+        assert (await client.post(MOUNT, data=whole, headers=JSON)).status == 200
+        half = await client.post(MOUNT, data=whole.replace(b"45.0", b"45.5"), headers=JSON)
+        assert (await refusal(half))[2] == [("body.sections[0].minutes", "Expected `int`, got `float`")]
+    assert handlers.seen[0].sections[0].minutes == 45
+
+
 @pytest.mark.parametrize(
     "raw",
     [

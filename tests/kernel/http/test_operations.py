@@ -10,10 +10,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kernel import Check, Context, Manifest, Plugin, Secret, Settings, hookimpl
-from kernel.conversion import Url
 from kernel.http.operators import OperationsSettings
 from kernel.http.readiness import PROBE_SECONDS
 from kernel.http.report import shown
+from kernel.settings import Url
 from kernel.testing.deploying import Deploy
 
 BEHIND_A_PROXY = {"X-Forwarded-For": "203.0.113.7"}

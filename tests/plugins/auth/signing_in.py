@@ -8,11 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kernel.contracts.auth import AUTH
+from kernel.contracts.auth import Account
 from kernel.database import Query
 from kernel.database.tables import outbox
 from kernel.testing.clients import Client
 from kernel.testing.deployment import Deployment
+from plugins.auth import accounts
 
 CODES = "/api/v1/auth/codes"
 SESSIONS = "/api/v1/auth/sessions"
@@ -67,9 +68,14 @@ async def problem(client: Client, method: str, path: str, body: object = None) -
         return answer.status, await answer.json(content_type=None)
 
 
+async def grant(deployment: Deployment, email: str, *roles: str) -> Account:
+    """Give *roles* as the command line does; return the account."""
+    return await accounts.grant(deployment.platform.context("auth"), email, roles)
+
+
 async def administrator(deployment: Deployment, email: str = "root@example.org") -> Client:
     """Return a client of somebody whom the command line made an administrator."""
-    await deployment.platform.services.get(AUTH).grant(email, "admin")
+    await grant(deployment, email, "admin")
     return await signed_in(deployment, email)
 
 

@@ -120,14 +120,14 @@ async def test_signed_out_session_is_not_refreshed(deploy: Deploy) -> None:
     assert await refresh(deployment, answer["refresh_token"]) is None
 
 
-@pytest.mark.parametrize("token", ["", "x", "a" * 200, "AAAA" * 17 + "AA", "ÄÖÜ"])
-async def test_what_is_no_refresh_token_is_refused(deploy: Deploy, token: str) -> None:
+@pytest.mark.sqlite_only
+async def test_what_is_no_refresh_token_is_refused(deploy: Deploy) -> None:
     """Nonsense is answered like an old token."""
     deployment = await deploy("auth", "mail")
 
-    found, document = await problem(deployment.client(), "POST", TOKENS, {"refresh_token": token})
-
-    assert (found, document["type"]) == (401, "/problems/token-refused")
+    for token in ("", "x", "a" * 200, "AAAA" * 17 + "AA", "ÄÖÜ"):
+        found, document = await problem(deployment.client(), "POST", TOKENS, {"refresh_token": token})
+        assert (token, found, document["type"]) == (token, 401, "/problems/token-refused")
 
 
 async def test_tokens_are_not_mistaken_for_each_other(deploy: Deploy) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from kernel.database import Command
 from kernel.testing.deploying import Deploy
-from kernel.testing.deployment import Choice, Deployment
+from kernel.testing.deployment import Deployment
 from plugins.auth import identity
 from plugins.auth.identity import AuthIdentity
 from plugins.auth.keys import KeyRing
@@ -18,7 +18,6 @@ from plugins.auth.tables import signing_keys
 from tests.plugins.auth.signing_in import SESSIONS, administrator, sign_in, signed_in, status
 
 LIMIT = 5.0  # seconds
-SAME_URL = {"server": {"public_url": "http://lyceum.test"}}
 ACCOUNTS = "/api/v1/auth/accounts"
 
 
@@ -31,22 +30,11 @@ async def becomes(expected: int, deployment: Deployment, token: str, path: str =
     return time.monotonic() - began
 
 
-async def two_processes(deploy: Deploy) -> tuple[Deployment, Deployment]:
-    """Return two deployments that share databases and Redis, as two processes do."""
-    first = await deploy("auth", "mail", sections=SAME_URL)
-    second = Deployment(
-        Choice(names=("auth", "mail"), sections=SAME_URL), end=first._end, clock=first.clock, mailbox=first.mailbox
-    )
-    second._database = first._database
-    deploy._deployments.append(second)
-    await second.start()
-    return first, second
-
-
 @pytest.mark.postgresql_only
 async def test_sign_out_reaches_other_processes(deploy: Deploy) -> None:
     """A token that the other process had already verified is refused there."""
-    here, there = await two_processes(deploy)
+    here = await deploy("auth", "mail")
+    there = await here.twin()
     token = (await sign_in(here, "ada@example.org"))["access_token"]
     assert await becomes(200, there, token) < LIMIT
 
@@ -59,7 +47,8 @@ async def test_sign_out_reaches_other_processes(deploy: Deploy) -> None:
 async def test_lost_broadcast_costs_no_more_than_the_poll(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other process finds out by itself."""
     monkeypatch.setattr(Revocations, "_broadcast", lambda self: None)
-    here, there = await two_processes(deploy)
+    here = await deploy("auth", "mail")
+    there = await here.twin()
     token = (await sign_in(here, "ada@example.org"))["access_token"]
     assert await becomes(200, there, token) < LIMIT
 
@@ -71,7 +60,8 @@ async def test_lost_broadcast_costs_no_more_than_the_poll(deploy: Deploy, monkey
 @pytest.mark.postgresql_only
 async def test_demotion_and_disabling_reach_other_processes(deploy: Deploy) -> None:
     """A former administrator is refused there, and a disabled one is nobody."""
-    here, there = await two_processes(deploy)
+    here = await deploy("auth", "mail")
+    there = await here.twin()
     admin = await administrator(here)
     ada = await sign_in(here, "ada@example.org")
     account, token = ada["user"]["id"], ada["access_token"]
@@ -88,7 +78,8 @@ async def test_demotion_and_disabling_reach_other_processes(deploy: Deploy) -> N
 @pytest.mark.postgresql_only
 async def test_processes_that_start_together_use_one_first_key(deploy: Deploy) -> None:
     """A token of one is good in the other."""
-    here, there = await two_processes(deploy)
+    here = await deploy("auth", "mail")
+    there = await here.twin()
     rings = [deployment.platform.context("auth").own(KeyRing) for deployment in (here, there)]
     async with here.platform.context("auth").db.transaction() as session:
         await session.run(Command(signing_keys.delete()))

@@ -8,7 +8,6 @@ import re
 import pytest
 import sqlalchemy as sa
 
-from kernel.contracts.auth import AUTH
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
 from plugins.auth.administration import Administration
@@ -18,6 +17,7 @@ from tests.plugins.auth.signing_in import (
     Asked,
     administrator,
     ask,
+    grant,
     problem,
     published,
     sign_in,
@@ -141,10 +141,11 @@ async def test_newer_code_ends_the_older_one(deploy: Deploy) -> None:
 @pytest.mark.postgresql_only
 @pytest.mark.parametrize("attempt", range(5))
 async def test_code_at_fifty_hands_gives_one_session(deploy: Deploy, attempt: int) -> None:
-    """Of fifty who send the right code at the same moment exactly one signs in."""
+    """Of fifty who send the right code to two processes at the same moment exactly one signs in."""
     deployment = await deploy("auth", "mail")
+    processes = [deployment, await deployment.twin()] if attempt % 2 else [deployment]
     asked = await ask(deployment, "ada@example.org")
-    clients = [deployment.client() for _ in range(50)]
+    clients = [processes[number % len(processes)].client() for number in range(50)]
 
     answers = await asyncio.gather(*(status(client, "POST", SESSIONS, asked.body()) for client in clients))
 
@@ -169,9 +170,8 @@ async def test_first_sign_ins_of_one_person_at_once_make_one_account(deploy: Dep
     """An address is registered once, however many browsers it signs in with."""
     deployment = await deploy("auth", "mail")
     administration = deployment.platform.context("auth").own(Administration)
-    auth = deployment.platform.services.get(AUTH)
 
-    await asyncio.gather(*(auth.grant("ada@example.org", "student") for _ in range(20)))
+    await asyncio.gather(*(grant(deployment, "ada@example.org", "student") for _ in range(20)))
 
     assert len(await administration.accounts(limit=10, after="", prefix=None, role=None, active=None)) == 1
     assert (await published(deployment)).count("auth.user_registered.v1") == 1
@@ -219,19 +219,26 @@ async def test_code_is_nowhere_in_clear(deploy: Deploy, capfd: pytest.CaptureFix
     assert asked.challenge_id in told, "attempts are logged"
 
 
-@pytest.mark.parametrize(
-    "email",
-    ["", "ada", "ada@", "@example.org", "ada@example.org\n", "a b@example.org", "a@b@example.org", "a\0@example.org",
-     "ada@example.org, eve@example.org", "ada@example.org\r\nBcc: eve@example.org", "ä@example.org", "a" * 65 + "@b.c"],
-)  # fmt: skip
-async def test_what_is_no_address_is_refused(deploy: Deploy, email: str) -> None:
+NO_ADDRESSES = (
+    *("", "ada", "ada@", "@example.org", "ada@example.org\n", "a b@example.org", "a@b@example.org", "a\0@example.org"),
+    *(
+        "ada@example.org, eve@example.org",
+        "ada@example.org\r\nBcc: eve@example.org",
+        "ä@example.org",
+        "a" * 65 + "@b.c",
+    ),
+)
+
+
+@pytest.mark.sqlite_only
+async def test_what_is_no_address_is_refused(deploy: Deploy) -> None:
     """The answer names the field."""
     deployment = await deploy("auth", "mail")
 
-    found, document = await problem(deployment.client(), "POST", CODES, {"email": email})
-
-    assert found == 422
-    assert [error["field"] for error in document["errors"]] == ["body.email"]
+    for email in NO_ADDRESSES:
+        found, document = await problem(deployment.client(), "POST", CODES, {"email": email})
+        assert (email, found) == (email, 422)
+        assert [error["field"] for error in document["errors"]] == ["body.email"]
 
 
 async def _attempts(deployment: Deployment) -> list[tuple[int, int]]:

@@ -89,30 +89,20 @@ async def test_token_without_a_good_signature_is_refused(deploy: Deploy) -> None
 
 
 @pytest.mark.sqlite_only
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"typ": "JWT"},
-        {"typ": None},
-        {"alg": "ES256"},
-        {"alg": "HS256"},
-        {"crit": ["exp"]},
-        {"crit": ["b64"], "b64": False},
-        {"kid": None},
-        {"kid": 1},
-        {"kid": ["x"]},
-        {"kid": "../../../../dev/null"},
-        {"kid": "' OR 1=1 --"},
-        {"kid": "http://127.0.0.1:9/key"},
-    ],
-    ids=lambda change: str(change)[:40],
-)
-async def test_token_with_another_header_is_refused(deploy: Deploy, change: Parts) -> None:
+async def test_token_with_another_header_is_refused(deploy: Deploy) -> None:
     """However well it is signed."""
     deployment = await deploy("auth", "mail")
     forging = await forge(deployment)
+    changes: list[Parts] = [{"typ": typ} for typ in ("JWT", None, "rt+jwt", 1)]
+    changes += [{"alg": alg} for alg in ("ES256", "HS256", None)]
+    changes += [{"crit": ["exp"]}, {"crit": ["b64"], "b64": False}]
+    changes += [
+        {"kid": kid} for kid in (None, 1, ["x"], "../../../../dev/null", "' OR 1=1 --", "http://127.0.0.1:9/key")
+    ]
 
-    assert not await accepts(deployment, forging.signed({**forging.header, **change}, forging.claims))
+    for change in changes:
+        token = forging.signed({**forging.header, **change}, forging.claims)
+        assert (change, await accepts(deployment, token)) == (change, False)
 
 
 @pytest.mark.sqlite_only
@@ -131,40 +121,33 @@ async def test_key_that_a_token_brings_along_is_not_looked_at(deploy: Deploy) ->
 
 
 @pytest.mark.sqlite_only
-@pytest.mark.parametrize("claim", REQUIRED)
-async def test_token_needs_each_claim(deploy: Deploy, claim: str) -> None:
+async def test_token_needs_each_claim(deploy: Deploy) -> None:
     """One that lacks a claim, has null for it or another type is refused."""
     deployment = await deploy("auth", "mail")
     forging = await forge(deployment)
-    without = {name: value for name, value in forging.claims.items() if name != claim}
-    tokens = [forging.signed(forging.header, without)]
     wrong: tuple[object, ...] = (None, [], {}, True, "x", -1, 1.5, [1])
-    tokens += [forging.changed(**{claim: value}) for value in wrong if (claim, value) != ("roles", [])]
 
-    assert [token for token in tokens if await accepts(deployment, token)] == []
+    for claim in REQUIRED:
+        without = {name: value for name, value in forging.claims.items() if name != claim}
+        assert not await accepts(deployment, forging.signed(forging.header, without))
+        for value in wrong:
+            if (claim, value) != ("roles", []):  # somebody without any role
+                found = await accepts(deployment, forging.changed(**{claim: value}))
+                assert (claim, value, found) == (claim, value, False)
 
 
 @pytest.mark.sqlite_only
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"iss": "https://evil.example"},
-        {"iss": ["https://evil.example"]},
-        {"aud": "https://evil.example"},
-        {"exp": 0},
-        {"exp": 10**10},
-        {"exp": 10**400},
-        {"sub": "00000000-0000-0000-0000"},
-        {"sid": "null"},
-    ],
-    ids=lambda change: str(change)[:40],
-)
-async def test_token_for_elsewhere_or_another_time_is_refused(deploy: Deploy, change: Parts) -> None:
-    """Issuer, audience and times are compared."""
+async def test_token_for_elsewhere_or_another_time_is_refused(deploy: Deploy) -> None:
+    """Issuer, audience and times are compared, and no token lives longer than we let it."""
     deployment = await deploy("auth", "mail")
     forging = await forge(deployment)
+    changes: list[Parts] = [{"iss": "https://evil.example"}, {"iss": ["https://evil.example"]}]
+    changes += [{"aud": "https://evil.example"}, {"aud": [deployment.url]}]
+    changes += [{"exp": moment} for moment in (0, 10**10, 10**400)]
+    changes += [{"sub": "00000000-0000-0000-0000"}, {"sid": "null"}]
 
-    assert not await accepts(deployment, forging.changed(**change))
+    for change in changes:
+        assert (str(change), await accepts(deployment, forging.changed(**change))) == (str(change), False)
 
 
 @pytest.mark.sqlite_only
@@ -180,20 +163,18 @@ async def test_token_from_the_future_is_refused(deploy: Deploy, claim: str) -> N
 
 
 @pytest.mark.sqlite_only
-@pytest.mark.parametrize(
-    "header",
-    ["", "Bearer", "Bearer ", "Bearer x", "Bearer a.b", "Bearer a.b.c", "Bearer " + "." * 5000, "Basic YTpi",
-     "Bearer \xff\xfe", "Bearer " + base64.urlsafe_b64encode(b"[" * 2500).decode() + ".e30.e30", "Token x"],
-    ids=lambda header: repr(header)[:20],
-)  # fmt: skip
-async def test_nonsense_as_a_credential_is_refused(deploy: Deploy, header: str) -> None:
+async def test_nonsense_as_a_credential_is_refused(deploy: Deploy) -> None:
     """With 401 and never with a failure, also where no credential is needed."""
     deployment = await deploy("auth", "mail")
+    deep = base64.urlsafe_b64encode(b"[" * 2500).decode()
+    tokens = ("", "x", "a.b", "a.b.c", "." * 5000, "\xff\xfe", f"{deep}.e30.e30", f"e30.{deep}.e30")
+    headers = ("", "Bearer", "Basic YTpi", "Token x", *(f"Bearer {token}" for token in tokens))
 
-    for path in (SESSIONS, "/api/v1/auth/jwks.json"):
-        async with deployment.client().get(path, headers={"Authorization": header}) as answer:
-            assert answer.status == 401
-            assert answer.headers["WWW-Authenticate"] == "Bearer"
+    for header in headers:
+        for path in (SESSIONS, "/api/v1/auth/jwks.json"):
+            async with deployment.client().get(path, headers={"Authorization": header}) as answer:
+                assert (header, answer.status) == (header, 401)
+                assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 async def test_anyone_can_verify_a_token_with_the_published_keys(deploy: Deploy) -> None:

@@ -12,9 +12,9 @@ import pytest
 
 from kernel import Context, Manifest, Plugin, Provide, hookimpl, new_id, problems
 from kernel.contracts.payments import MAX_AMOUNT, PRICE_RULE, PriceLine, PriceRule
+from kernel.testing.choices import PluginClass
 from kernel.testing.contracts.payments import DeployedPayments, deploy_payments
 from kernel.testing.deploying import Deploy
-from kernel.testing.deployment import PluginClass
 
 
 class Half:

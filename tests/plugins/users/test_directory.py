@@ -27,29 +27,28 @@ async def names(client: Client, query: str = "") -> list[str]:
     return [item["display_name"] for item in (await client.call("GET", f"{USERS}?{query}"))["items"]]
 
 
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("", ["Ada", "adam", "Straße", "Zoe", "Émile"]),
-        ("search=AD", ["Ada", "adam"]),
-        ("search=adam@EX", ["adam"]),
-        ("search=STRASSE", ["Straße"]),
-        ("search=e%CC%81m", ["Émile"]),
-        ("search=%25", []),
-        ("search=_", []),
-        ("search=%20ada%20", ["Ada", "adam"]),
-        ("role=instructor", ["adam"]),
-        ("role=admin", []),
-        ("active=false", ["Zoe"]),
-        ("active=true&role=student&search=a", ["Ada"]),
-        ("limit=1&search=a", ["Ada"]),
-    ],
-)
-async def test_people_are_found(deploy: Deploy, query: str, expected: list[str]) -> None:
+FOUND = {
+    "": ["Ada", "adam", "Straße", "Zoe", "Émile"],
+    "search=AD": ["Ada", "adam"],
+    "search=adam@EX": ["adam"],
+    "search=STRASSE": ["Straße"],
+    "search=e%CC%81m": ["Émile"],
+    "search=%25": [],
+    "search=_": [],
+    "search=%20ada%20": ["Ada", "adam"],
+    "role=instructor": ["adam"],
+    "role=admin": [],
+    "active=false": ["Zoe"],
+    "active=true&role=student&search=a": ["Ada"],
+    "limit=1&search=a": ["Ada"],
+}
+
+
+async def test_people_are_found(deploy: Deploy) -> None:
     """Whatever the case and composition of the letters; filters combine."""
     _, admin = await school(deploy)
 
-    assert await names(admin, query) == expected
+    assert {query: await names(admin, query) for query in FOUND} == FOUND
 
 
 async def test_pages_hold_everybody_once(deploy: Deploy) -> None:
@@ -67,21 +66,23 @@ async def test_pages_hold_everybody_once(deploy: Deploy) -> None:
     assert len(found) == len(set(found)) == 10
 
 
-@pytest.mark.parametrize("query", ["search=" + "a" * 200, "role=A!", "active=perhaps", "limit=0", "cursor=x", "name=a"])
-async def test_wrong_query_is_refused(deploy: Deploy, query: str) -> None:
-    """With 4xx and the field."""
+@pytest.mark.sqlite_only
+async def test_wrong_query_is_refused(deploy: Deploy) -> None:
+    """With 422, or 400 for a cursor that is none."""
     _, admin = await school(deploy)
+    wrong = ("search=" + "a" * 200, "role=A!", "active=perhaps", "limit=0", "name=a")
 
-    async with admin.get(f"{USERS}?{query}") as answer:
-        assert answer.status in (400, 422)
+    for query, expected in {**dict.fromkeys(wrong, 422), "cursor=x": 400}.items():
+        await admin.call("GET", f"{USERS}?{query}", expect=expected)
 
 
-@pytest.mark.parametrize(("role", "expected"), [(None, 401), ("student", 403), ("instructor", 403), ("admin", 200)])
-async def test_only_administrators_see_the_directory(deploy: Deploy, role: str | None, expected: int) -> None:
+@pytest.mark.sqlite_only
+async def test_only_administrators_see_the_directory(deploy: Deploy) -> None:
     """It holds addresses."""
     deployment, _ = await school(deploy)
 
-    await deployment.client(role=role).call("GET", USERS, expect=expected)
+    for role, expected in ((None, 401), ("student", 403), ("instructor", 403), ("admin", 200)):
+        await deployment.client(role=role).call("GET", USERS, expect=expected)
 
 
 async def test_names_are_read_in_one_query(deploy: Deploy) -> None:

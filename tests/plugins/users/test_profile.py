@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from kernel import new_id
 from kernel.testing.deploying import Deploy
 from tests.plugins.users.people import ME, AccountsPlugin, registered, tell
 
@@ -75,39 +74,26 @@ async def test_what_the_person_told_outlives_a_late_registration(deploy: Deploy)
     assert (entry["display_name"], entry["roles"]) == ("Countess", ["student"])
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"time_zone": "Mars/Olympus"}, "time_zone"),
-        ({"time_zone": "../../etc/passwd"}, "time_zone"),
-        ({"time_zone": "America"}, "time_zone"),
-        ({"time_zone": ""}, "time_zone"),
-        ({"locale": "english"}, "locale"),
-        ({"locale": "de_DE"}, "locale"),
-        ({"locale": "de-"}, "locale"),
-        ({"locale": "e" * 40}, "locale"),
-        ({"display_name": ""}, "display_name"),
-        ({"display_name": "a\nb"}, "display_name"),
-        ({"display_name": "a" * 81}, "display_name"),
-        ({"display_name": None}, "display_name"),
-        ({"biography": "a" * 5001}, "biography"),
-        ({"biography": "a\x00"}, "biography"),
-        ({"website": "javascript:alert(1)"}, "website"),
-        ({"website": "https://a b"}, "website"),
-        ({"roles": ["admin"]}, "roles"),
-        ({"id": str(new_id())}, "id"),
-        ({"version": 7}, "version"),
-    ],
-    ids=lambda value: str(value)[:30],
+WRONG: tuple[tuple[str, object], ...] = (
+    *(("time_zone", value) for value in ("Mars/Olympus", "../../etc/passwd", "America", "")),
+    *(("locale", value) for value in ("english", "de_DE", "de-", "e" * 40)),
+    *(("display_name", value) for value in ("", "a\nb", "a" * 81, None, 1)),
+    *(("biography", value) for value in ("a" * 5001, "a\x00")),
+    *(("website", value) for value in ("javascript:alert(1)", "https://a b")),
+    *(("roles", ["admin"]), ("id", "00000000-0000-7000-8000-000000000000"), ("version", 7)),
 )
-async def test_wrong_change_is_refused(deploy: Deploy, change: dict[str, object], field: str) -> None:
+
+
+@pytest.mark.sqlite_only
+async def test_wrong_change_is_refused(deploy: Deploy) -> None:
     """The answer names the field, and nothing has changed."""
     deployment = await deploy("users", plugins=[AccountsPlugin])
     client = deployment.client(role="student")
 
-    document = await client.call("PATCH", ME, change, expect=422)
+    for field, value in WRONG:
+        document = await client.call("PATCH", ME, {field: value}, expect=422)
+        assert [error["field"] for error in document["errors"]] == [f"body.{field}"]
 
-    assert [error["field"] for error in document["errors"]] == [f"body.{field}"]
     assert await client.call("GET", ME) == {"id": str(client.user), **BLANK}
 
 

@@ -22,9 +22,10 @@ from kernel.contracts.payments import (
 )
 from kernel.contracts.payments_http import Redemption, VoucherCodes
 from kernel.testing import witness
+from kernel.testing.choices import PluginClass, Tables
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
-from kernel.testing.deployment import Deployment, PluginClass, Tables
+from kernel.testing.deployment import Deployment
 from kernel.testing.fakes.courses import InMemoryCourses, InMemoryCoursesPlugin
 
 BASE = "/api/v1/payments"
@@ -88,7 +89,7 @@ async def deploy_payments(
 
     The other arguments are those of `deploy`.
     """
-    classes = [InMemoryCoursesPlugin, witness.witness_of(*EVENTS), *plugins]
+    classes: list[PluginClass] = [InMemoryCoursesPlugin, witness.witness_of(*EVENTS), *plugins]
     return DeployedPayments(await deploy(*names, plugins=classes, settings=settings, sections=sections), charges_money)
 
 
