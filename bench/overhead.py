@@ -233,7 +233,7 @@ class Wire(asyncio.Transport):
     def resume_reading(self) -> None: ...
 
 
-async def batch(protocol: asyncio.Protocol, wire: Wire, raw: bytes) -> float:
+async def batch(protocol: web.RequestHandler, wire: Wire, raw: bytes) -> float:
     """Return the µs of CPU for each of a batch of requests."""
     loop = asyncio.get_running_loop()
     began = time.process_time()
@@ -245,7 +245,7 @@ async def batch(protocol: asyncio.Protocol, wire: Wire, raw: bytes) -> float:
 
 
 async def measure(rounds: int) -> dict[str, float]:
-    served: dict[str, tuple[asyncio.Protocol, Wire, bytes]] = {}
+    served: dict[str, tuple[web.RequestHandler, Wire, bytes]] = {}
     for layer in layers():
         app = layer.app()
         running = runner(app, HttpSettings()) if SHARED in app else web.AppRunner(app, access_log=None)

@@ -185,11 +185,13 @@ class Platform:
         return found
 
     async def _check_databases(self) -> None:
-        behind = await self.behind()
-        if behind:
-            raise errors.DatabaseBehind(
-                f"the databases of {', '.join(behind)} are not up to date; run `lyceum migrate`"
-            )
+        behind = await self._behind()
+        for member in behind:
+            if member.optional:
+                member.fail("its database is not up to date; run `lyceum migrate`")
+        if required := [member.name for member in behind if not member.optional]:
+            names = ", ".join(required)
+            raise errors.DatabaseBehind(f"the databases of {names} are not up to date; run `lyceum migrate`")
 
     async def _start(self, started: list[tuple[Member, AsyncExitStack]], *, background: bool) -> None:
         starter = starting.Starter(self.assembly.hooks, self.services, self.assembly.resolution.providers)

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from kernel import front, new_id, web
@@ -55,7 +55,7 @@ async def call(client: Client, route: str) -> str:
     """Return what came of calling *route* with ids that nothing has and a body that says nothing."""
     method, _, path = route.partition(" ")
     headers = {"Idempotency-Key": str(uuid4())}
-    options = {} if method == "GET" else {"json": {}}
+    options: dict[str, Any] = {} if method == "GET" else {"json": {}}
     async with client.request(
         method, _PLACEHOLDER.sub(str(new_id()), path), headers=headers, allow_redirects=False, **options
     ) as answer:

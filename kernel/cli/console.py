@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -51,7 +52,11 @@ class Console:
         if not self.quiet:
             as_set = serving or loaded.log.level != "info"
             logs.set_up(loaded if as_set else replace(loaded, log=msgspec.structs.replace(loaded.log, level="warning")))
-        return Platform.boot(loaded, safe=self.safe)
+        platform = Platform.boot(loaded, safe=self.safe)
+        if not gc.isenabled():  # `main` switched it off: what a start makes stays, and is much to look through
+            gc.freeze()
+            gc.enable()
+        return platform
 
     def run(self, plugin: str, work: Callable[[Context[Any]], Awaitable[T]]) -> T:
         """Return what *work* returns, given the context of *plugin*: its database is open, nothing is served."""

@@ -19,6 +19,8 @@ class Executor(Protocol):
 
     Raises:
         errors.UniqueViolation, errors.ConstraintViolation: the database refused a row.
+        errors.InvalidValue: no column can hold a value.
+        errors.TransactionConflict: another transaction was in the way; nothing was changed.
         errors.DatabaseUnavailable: the connection was lost; of a change the outcome is unknown.
     """
 
@@ -48,7 +50,10 @@ class Executor(Protocol):
 
 
 class Session(Executor, Protocol):
-    """One open transaction. It commits when its block ends and rolls back when the block raises."""
+    """One open transaction. It commits when its block ends and rolls back when the block raises.
+
+    Once a statement of it has failed it can only be left, also when the error was caught.
+    """
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call *callback* once, right after this transaction has committed."""

@@ -101,6 +101,11 @@ class Pool(Generic[C]):
             self._closing.add(connection)
             self._start(self._close(connection))
 
+    def discard_idle(self) -> None:
+        """Close what idles: where one connection turned out to be dead, the others may be as well."""
+        while self._idle:
+            self.discard(self._idle.pop()[0])
+
     async def close(self) -> None:
         """Close every connection, also those in use, and refuse whoever waits or comes."""
         self._closed = True

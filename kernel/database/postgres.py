@@ -123,7 +123,6 @@ class PostgresDatabase(_PostgresExecutor):
         from sqlalchemy.ext.asyncio import create_async_engine  # brings the ORM along, which few ever need
 
         if self._engine is None:
-            # The ORM may wait longer for its locks than a request would; it opens connections of its own, few of them.
             self._engine = create_async_engine(
                 "postgresql+asyncpg://", async_creator=self._connect_for_engine, pool_size=2, max_overflow=0
             )
@@ -156,6 +155,7 @@ class PostgresDatabase(_PostgresExecutor):
                 pool.give(connection)
             # The connection may have died while it idled. A read may run again; a change may have happened.
             if lost and plan.reads and not again:
+                pool.discard_idle()
                 return await self._call(operation, plan, arguments, again=True)
             raise postgres_failure(self._location.plugin, error, lost=lost) from error
         except BaseException:
@@ -195,6 +195,7 @@ class PostgresTransaction(_PostgresExecutor, Transaction):
                 self._pool.discard(self._connection)
                 if last or not is_lost(self._connection, error):
                     raise self._told(error) from error
+                self._pool.discard_idle()
             except BaseException:
                 self._pool.discard(self._connection)
                 raise

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final
 from uuid import UUID
 
 import msgspec
@@ -29,12 +30,8 @@ class AccessLine(msgspec.Struct, frozen=True, kw_only=True):
     person: UUID | None
 
 
-class AccessLog(Protocol):
-    """Takes the lines."""
-
-    def __call__(self, line: AccessLine) -> None:
-        """Write *line*; never blocks and never raises."""
-        ...
+#: Takes the lines; never blocks and never raises.
+AccessLog = Callable[[AccessLine], None]
 
 
 class StructuredAccessLog:

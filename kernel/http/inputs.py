@@ -21,7 +21,7 @@ from kernel.http.signatures import Signature, list_fields
 
 _DIGITS: Final = bytes(ord("0") if chr(code).isdecimal() and code < 128 else ord(" ") for code in range(256))
 _LONG_NUMBER: Final = b"0" * 19  # digits: 64 bits hold all shorter numbers
-_SUSPICIOUS_QUERY: Final = re.compile(r"%00|[0-9]{19}|nan|inf", re.IGNORECASE)
+_SUSPICIOUS_QUERY: Final = re.compile(r"%00|[0-9]{19}|nan|inf|null", re.IGNORECASE)
 _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 _PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$(?P<at>.*)`)?", re.DOTALL)
 _NAMED_FIELD: Final = re.compile(r"Object (?:contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
@@ -55,6 +55,7 @@ def query_filler(query: type[msgspec.Struct]) -> Fill:
             raise _invalid("query", error) from error
         if text and _SUSPICIOUS_QUERY.search(text):
             _refuse_unstorable("query", converted)
+            _refuse_null(values, converted)
         arguments["query"] = converted
 
     return fill
@@ -184,6 +185,14 @@ def _whole_numbers(value: object) -> object:
 
 def _refuse_unstorable(where: str, value: object) -> None:
     found = [problems.FieldError(place, what) for place, what in _unstorable(where, msgspec.to_builtins(value))]
+    if found:
+        raise problems.Invalid(fields=found)
+
+
+def _refuse_null(values: Mapping[str, object], converted: object) -> None:
+    """Refuse `?light=null`, which msgspec takes for no value where the field may be None."""
+    fields: dict[str, object] = msgspec.to_builtins(converted)
+    found = [problems.FieldError(f"query.{name}", "is null; leave it out") for name in values if fields[name] is None]
     if found:
         raise problems.Invalid(fields=found)
 

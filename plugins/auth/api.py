@@ -31,7 +31,8 @@ from kernel.http.answers import Answer
 from plugins.auth.addresses import Email, normal
 from plugins.auth.codes import DIGITS, LIFE, Codes
 from plugins.auth.keys import TOKEN_LIFE, KeyRing
-from plugins.auth.sessions import Granted, Origin, OwnSession, Sessions
+from plugins.auth.rotation import Granted, Rotation
+from plugins.auth.sessions import Origin, OwnSession, Sessions
 from plugins.auth.settings import AuthSettings
 from plugins.auth.sign_in import SignIn
 from plugins.auth.tokens import AccessTokens
@@ -117,6 +118,7 @@ class AuthApi:
         self._codes = ctx.own(Codes)
         self._sign_in = ctx.own(SignIn)
         self._sessions = ctx.own(Sessions)
+        self._rotation = ctx.own(Rotation)
         self._tokens = ctx.own(AccessTokens)
         self._keys = ctx.own(KeyRing)
 
@@ -173,7 +175,7 @@ class AuthApi:
 
     async def refresh(self, request: Request, body: RefreshRequest) -> Tokens:
         """Get the next access token and the next refresh token."""
-        return await self._tokens_for(await self._sessions.refresh(body.refresh_token))
+        return await self._tokens_for(await self._rotation.refresh(body.refresh_token))
 
     async def keys(self, request: Request) -> Answer[KeySet]:
         """Read the public keys of access tokens, as a JSON Web Key Set (RFC 7517)."""

@@ -9,7 +9,8 @@ from kernel.contracts.auth import CodeRefused, SessionStarted
 from plugins.auth.accounts import arrive
 from plugins.auth.codes import Codes
 from plugins.auth.publishing import publish_all
-from plugins.auth.sessions import Granted, Origin, Sessions
+from plugins.auth.rotation import Granted
+from plugins.auth.sessions import Origin, Sessions
 from plugins.auth.settings import AuthSettings
 
 

@@ -106,19 +106,18 @@ class Reason(Body, frozen=True, kw_only=True):
 class CatalogueQuery(PageQuery, frozen=True, kw_only=True):
     """Which published courses to list."""
 
-    category: Category | None = None
-    level: Level | None = None
-    language: Language | None = None
-    tag: Tag | None = None
-    instructor: UUID | None = None
-    max_price: Price | None = None
+    category: Category | UnsetType = UNSET
+    level: Level | UnsetType = UNSET
+    language: Language | UnsetType = UNSET
+    tag: Tag | UnsetType = UNSET
+    instructor: UUID | UnsetType = UNSET
+    max_price: Price | UnsetType = UNSET
 
     def filters(self) -> dict[str, object]:
         """Return the filters that were given."""
-        names = ("category", "level", "language", "tag", "instructor", "max_price")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return {name: value for name, value in given(self).items() if name not in PageQuery.__struct_fields__}
 
 
 def given(change: msgspec.Struct) -> dict[str, object]:
-    """Return the fields of *change* that the request holds."""
+    """Return the fields of *change* that the request holds, and those that have a default."""
     return {name: value for name, value in msgspec.structs.asdict(change).items() if value is not UNSET}

@@ -57,4 +57,4 @@ class ExplainQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Whose access to which course; the caller's own without a person."""
 
     course_id: UUID
-    user_id: UUID | None = None
+    user_id: UUID | msgspec.UnsetType = msgspec.UNSET

@@ -35,7 +35,7 @@ class GrantingApi:
     async def explain(self, request: Request, query: ExplainQuery) -> Explanation:
         """Tell whether a person may open a course, and what each grant has to do with it."""
         person = request.principal
-        user_id = query.user_id or person.id
+        user_id = query.user_id if isinstance(query.user_id, UUID) else person.id
         if user_id != person.id and MANAGE not in person.permissions:
             raise problems.Forbidden("Only who manages enrolments may ask about others.")
         found = await self._ctx.db.all(GRANTS_OF, user_id=user_id, course_id=query.course_id)

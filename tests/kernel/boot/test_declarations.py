@@ -285,10 +285,18 @@ def test_optional_plugin_with_a_wrong_declaration_fails_alone(tmp_path: Path) ->
         def routes(self, ctx: Context) -> Iterable[Route]:
             return [get("/games", answer, permission="")]
 
+    class Go(Base):
+        manifest: ClassVar[Manifest] = Manifest(name="go", version="1", optional=True)
+
+        @hookimpl
+        def routes(self, ctx: Context) -> Iterable[Route]:
+            return [get("/games/{game_id}", answer, permission=PUBLIC)]
+
     config = load([], {}, {"database": {"url": f"sqlite:///{tmp_path}"}, "plugins": {"enabled": []}})
 
-    platform = Platform.boot(config, plugins=[Chess])
+    platform = Platform.boot(config, plugins=[Chess, Go])
 
-    (chess,) = [member for member in platform.states() if member.name == "chess"]
-    assert chess.state == "failed"
+    chess, go = (platform.assembly.members[name] for name in ("chess", "go"))
+    assert (chess.state, go.state) == ("failed", "failed")
     assert str(chess.reason).startswith("the route GET /games has no permission")
+    assert "game_id" in str(go.reason)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from sqlalchemy import MetaData
 
 from kernel import (
     PUBLIC,
@@ -16,6 +18,7 @@ from kernel import (
     Context,
     Contribution,
     Manifest,
+    Migrations,
     Plugin,
     Provide,
     Request,
@@ -224,6 +227,52 @@ async def test_databases_that_are_behind_are_refused(tmp_path: Path) -> None:
             pytest.fail("it started")
 
     assert str(refused.value) == "the databases of a, b are not up to date; run `lyceum migrate`"
+
+
+async def test_optional_plugin_that_is_behind_fails_alone(tmp_path: Path) -> None:
+    """The rest serves, and the reason says what to do."""
+    config = load([], {}, {"database": {"url": f"sqlite:///{tmp_path}"}, "plugins": {"enabled": []}})
+    await (await boot(tmp_path, plugin("a"))).migrate()
+    platform = Platform.boot(config, plugins=[plugin("a"), plugin("b", optional=True)])
+
+    async with platform.running():
+        assert (member(platform, "a").state, member(platform, "b").state) == (State.STARTED, State.FAILED)
+    assert member(platform, "b").reason == "its database is not up to date; run `lyceum migrate`"
+
+
+async def test_optional_plugin_whose_migration_fails_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others are migrated all the same."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    versions = tmp_path / "broken_revisions" / "versions"
+    versions.mkdir(parents=True)
+    (tmp_path / "broken_revisions" / "__init__.py").touch()
+    (versions / "b_0001.py").write_text(
+        'revision = "b_0001"\ndown_revision = None\n\n\ndef upgrade():\n    raise ValueError("no table")\n'
+    )
+
+    class Broken(plugin("b", optional=True)):  # type: ignore[misc]
+        @hookimpl
+        def migrations(self) -> Migrations:
+            return Migrations(MetaData(), importlib.import_module("broken_revisions"))
+
+    platform = await boot(tmp_path, Broken, plugin("c"))
+
+    assert (member(platform, "b").state, member(platform, "c").state) == (State.FAILED, State.MIGRATED)
+    assert "no table" in str(member(platform, "b").reason)
+
+
+def test_optional_plugin_with_wrong_settings_fails_alone(tmp_path: Path) -> None:
+    """Its settings are the reason; those of required plugins still refuse."""
+    sections = {"database": {"url": f"sqlite:///{tmp_path}"}, "plugins": {"enabled": [], "b": {"colour": "red"}}}
+
+    platform = Platform.boot(load([], {}, sections), plugins=[plugin("a"), plugin("b", optional=True)])
+
+    assert member(platform, "a").alive
+    assert member(platform, "b").reason == (
+        "a setting is wrong:\n- [plugins.b] colour is not a setting (the command line): the settings are: none"
+    )
 
 
 async def test_migrate_tells_its_steps_once(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ async def test_statements_under_load_all_get_their_answer(db: Database) -> None:
 
 async def test_closed_database_refuses_and_leaves_nothing_open(open_db: Open) -> None:
     """After `close` there is no thread and no connection left, and a statement says so."""
-    before = threading.active_count()
+    before = set(threading.enumerate())
     db: OpenDatabase = await open_db()
     await asyncio.gather(*(db.one(COUNT) for _ in range(8)))
     async with db.transaction() as session:
@@ -149,4 +149,7 @@ async def test_closed_database_refuses_and_leaves_nothing_open(open_db: Open) ->
 
     with pytest.raises(errors.DatabaseUnavailable, match="library: the database is closed"):
         await db.one(COUNT)
-    assert threading.active_count() <= before
+    left = set(threading.enumerate()) - before
+    for thread in left:
+        thread.join(timeout=10)  # told to end, it may need a moment
+    assert not any(thread.is_alive() for thread in left)

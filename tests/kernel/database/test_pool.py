@@ -171,6 +171,19 @@ async def test_discarded_connection_makes_room_when_it_is_closed(pool: Pool[Line
     assert broken.closed
 
 
+async def test_idle_connections_can_all_be_given_up(pool: Pool[Line], exchange: Exchange) -> None:
+    """After a restart of the server none of those that idled is tried."""
+    lines = [await take(pool), await take(pool)]
+    for line in lines:
+        pool.give(line)
+
+    pool.discard_idle()
+
+    assert await take(pool) not in lines
+    assert lines[0].closed
+    assert lines[1].closed
+
+
 async def test_failure_to_connect_reaches_those_whom_nobody_else_can_serve(
     pool: Pool[Line], exchange: Exchange
 ) -> None:

@@ -15,12 +15,14 @@ from sqlalchemy import bindparam
 
 from kernel import errors
 from kernel.database import Command, Database, Query
+from kernel.database.guards import single_plan
 from kernel.database.plans import query_plan
 from tests.kernel.database.library import (
     ADD_BOOK,
     ADD_WHOLE_BOOK,
     BOOK_BY_ID,
     COUNT,
+    LEND,
     SET_COPIES,
     TITLES,
     Book,
@@ -264,6 +266,17 @@ def test_constant_is_written_out_only_where_it_needs_no_escaping(text: str) -> N
 
         assert bool(plan.order) != plan.sql.endswith(written)
         assert not ("'" in text and text in plan.sql.replace(written, "")) or plan.order
+
+
+def test_only_plain_reads_may_run_twice() -> None:
+    """A statement that changes something is never taken for a read, whatever it returns."""
+    add = sa.insert(books).values(id=bindparam("id"), title="Emma", copies=1).returning(books.c.id)
+
+    assert query_plan(TITLES, "postgresql").reads
+    assert not query_plan(Query(add, UUID), "postgresql").reads
+    assert not query_plan(Query(sa.select(add.cte("added")), UUID), "postgresql").reads
+    assert not query_plan(Query(sa.text("DELETE FROM books RETURNING id").columns(books.c.id), UUID), "sqlite").reads
+    assert not single_plan(LEND).reads
 
 
 @pytest.mark.postgresql_only

@@ -34,6 +34,7 @@ class Filter(msgspec.Struct, forbid_unknown_fields=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
     word: str | None = None
     score: float = 0.0
+    before: int | None = None
     tag: list[str] = []
 
 
@@ -252,7 +253,7 @@ async def test_query_is_converted() -> None:
         response = await client.get(f"{MOUNT}?limit=5&word=fern%20%26%20moss&tag=a&tag=b")
 
         assert response.status == 200
-    assert handlers.seen == [Filter(5, "fern & moss", 0.0, ["a", "b"])]
+    assert handlers.seen == [Filter(5, "fern & moss", 0.0, None, ["a", "b"])]
 
 
 async def test_query_may_be_absent() -> None:
@@ -276,6 +277,7 @@ async def test_query_may_be_absent() -> None:
         ("score=nan", "query.score", "not a finite number"),
         ("score=inf", "query.score", "not a finite number"),
         ("score=1e999", "query.score", "out of range"),
+        ("before=null", "query.before", "is null; leave it out"),
     ],
 )
 async def test_query_with_a_wrong_parameter_is_422_and_names_it(query: str, field: str, message: str) -> None:

@@ -33,7 +33,7 @@ def operation(method: str, path: str = "") -> dict[str, Any]:
 
 def test_description_is_valid_openapi() -> None:
     """It passes the validator for OpenAPI 3.1."""
-    OpenAPIV31SpecValidator(DOCUMENT).validate()  # type: ignore[arg-type]
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
 
 
 def test_description_has_every_route_and_no_other() -> None:
@@ -105,18 +105,19 @@ async def test_docs_show_every_route_without_scripts_or_strangers() -> None:
     for route in garden.ROUTES:
         assert f"<code>{MOUNT}{route.path}</code>" in text
     assert "<script" not in text
-    assert "//" not in text.replace("://", "") or "http://" not in text
+    assert "http://" not in text
+    assert "https://" not in text
     assert "script-src" not in response.headers["Content-Security-Policy"]
     assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
 
 
 async def test_problems_page_has_every_type() -> None:
     """The link of each problem leads to its explanation, contracts' own included."""
-    kinds = [kind for kind in vars(problems).values() if isinstance(kind, type) and issubclass(kind, problems.Problem)]
+    kinds: list[type[problems.Problem]] = [*problems.Problem.__subclasses__(), garden.Dry]
     async with serving(garden.ROUTES) as client:
         text = await (await client.get("/problems")).text()
-        for kind in (*kinds, garden.Dry):
-            if kind is not problems.Problem:
+        for kind in kinds:
+            if kind.__module__ in (problems.__name__, garden.__name__):
                 assert f'id="{kind.type}"' in text
                 response = await client.get(f"/problems/{kind.type}", allow_redirects=False)
                 assert (response.status, response.headers["Location"]) == (303, f"/problems#{kind.type}")
@@ -154,7 +155,7 @@ schema = schemathesis.openapi.from_dict(DOCUMENT)
 
 @schema.parametrize()
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-def test_api_does_what_its_description_says(case: schemathesis.Case, served: str) -> None:
+def test_api_does_what_its_description_says(case: schemathesis.Case[Any], served: str) -> None:
     """Whatever is sent, right or wrong, gets an answer that the description has; nothing is a 500."""
     case.query.pop("cursor", None)  # any text fits its description, only one that a list made is taken
     case.call_and_validate(base_url=served, headers=bearing("plants.add", "plants.export"))
