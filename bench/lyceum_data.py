@@ -27,6 +27,7 @@ from kernel.lifecycle import Platform
 from plugins.auth.tables import accounts
 from plugins.auth.tokens import AccessTokens
 from plugins.courses.documents import CourseRow, InstructorView, LessonRow, Parts, SectionRow, render
+from plugins.courses.reading import Place
 from plugins.courses.tables import course_instructors, courses, lessons, sections
 from plugins.payments.ledger import VOUCHER_FLOAT, wallet_account
 from plugins.payments.tables import entries, transfers, wallets
@@ -101,7 +102,9 @@ def _pages(made: Sequence[tuple[SeedCourse, UUID]]) -> Iterator[str]:
     newest = sorted(((course.published_at, course_id) for course, course_id in made), reverse=True)
     yield f"/api/v1/courses?limit={PAGE}"
     for number in range(1, PAGES):
-        yield f"/api/v1/courses?limit={PAGE}&cursor={encode_cursor(newest[number * PAGE - 1])}"
+        moment, course_id = newest[number * PAGE - 1]
+        place = Place(int(moment.timestamp()) * 1_000_000, course_id)
+        yield f"/api/v1/courses?limit={PAGE}&cursor={encode_cursor(place)}"
 
 
 async def _fill(ctx: Context[Any], table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:

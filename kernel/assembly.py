@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import importlib_metadata
+import msgspec
 
 from kernel import config as configuration
 from kernel import errors
@@ -82,22 +83,19 @@ def assemble(
 def _discover(
     config: Config, catalogue: Catalogue, hooks: Hooks, given: Sequence[str], *, safe: bool
 ) -> dict[str, Member]:
-    lists = config.plugins
-    where = {key: config.where("plugins", key) for key in ("enabled", "disabled", "optional")}
-    chosen = choose(catalogue, enabled=(*lists.enabled, *given), disabled=lists.disabled, where=where, safe=safe)
+    lists: dict[str, tuple[str, ...]] = msgspec.structs.asdict(config.plugins)
+    where = {key: config.where("plugins", key) for key in lists}
+    chosen = choose(catalogue, {**lists, "enabled": (*lists["enabled"], *given)}, where, safe=safe)
     members = {}
     for name in catalogue.names():
         if name not in chosen:
-            reason = "left out by --safe" if safe and name in lists.enabled else "not enabled"
+            reason = "left out by --safe" if safe and name in lists["enabled"] else "not enabled"
             members[name] = Member(installed=catalogue.any(name), reason=reason)
             continue
-        member = members[name] = Member(
-            installed=catalogue.get(name, where=f"[plugins] enabled in {where['enabled']}"),
-            optional=name in lists.optional,
-            state=State.DISCOVERED,
-        )
+        found = catalogue.get(name, where=f"[plugins] enabled in {where['enabled']}")
+        member = members[name] = Member(installed=found, optional=name in lists["optional"], state=State.DISCOVERED)
         with member.trying():
-            _take(member, load(member.installed), hooks)
+            _take(member, load(found), hooks)
     return members
 
 

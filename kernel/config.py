@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
-
-import msgspec
+from typing import Any, Final, TypeVar
 
 from kernel import errors
 from kernel.conversion import Mistake, Reader, Reading
@@ -20,78 +16,13 @@ from kernel.discovery import RESERVED
 from kernel.events.settings import EventSettings
 from kernel.http.operators import OperationsSettings
 from kernel.http.settings import HttpSettings
-from kernel.secrets import MINIMUM_LENGTH, Secrets
-from kernel.settings import Secret, Settings, Url
+from kernel.secrets import MINIMUM_LENGTH, Secrets, kept_secret
+from kernel.sections import SECTIONS, DatabaseSection, LogSettings, PluginsSettings, RedisSettings, ServerSettings
 from kernel.sources import Leaf, Node, Table, gather, origins
 
 T = TypeVar("T")
 
 SECRET_FILE: Final = "secret"  # in the folder of the SQLite files  # noqa: S105
-
-
-class ServerSettings(Settings, frozen=True):
-    """`[server]`: the deployment and the socket it listens on."""
-
-    name: str = "Lyceum"
-    host: str = "127.0.0.1"
-    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
-    public_url: str = ""
-    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
-    development: bool = False
-    secret: Secret | None = None
-
-    def url(self) -> str:
-        """Return where people reach the deployment, without a slash at the end."""
-        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
-
-
-class DatabaseSection(Settings, frozen=True):
-    """`[database]`, and `[plugins.<name>.database]` where a plugin has its own."""
-
-    url: Url = Url("sqlite:///var")
-    pool_size: Annotated[int, msgspec.Meta(ge=1, le=100)] = 4
-
-    def __post_init__(self) -> None:
-        if not self.url.startswith(("sqlite:///", "postgresql://")):
-            raise ValueError("the url must begin with sqlite:/// or postgresql://")
-
-    def folder(self) -> Path | None:
-        """Return the folder of the SQLite files, None with PostgreSQL."""
-        scheme, _, rest = self.url.partition(":///")
-        return Path(rest) if scheme == "sqlite" else None
-
-
-class RedisSettings(Settings, frozen=True):
-    """`[redis]`: without a url the deployment is one process."""
-
-    url: Url | None = None
-
-
-class PluginsSettings(Settings, frozen=True):
-    """The keys of `[plugins]` itself: which plugins are on, and which of them may fail."""
-
-    enabled: tuple[str, ...] = ("*",)
-    disabled: tuple[str, ...] = ()
-    optional: tuple[str, ...] = ()
-
-
-class LogSettings(Settings, frozen=True):
-    """`[log]`: `auto` is `console` in development and `json` otherwise."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "json", "console"] = "auto"
-
-
-_SECTIONS: Final[Mapping[str, type]] = {
-    "server": ServerSettings,
-    "database": DatabaseSection,
-    "redis": RedisSettings,
-    "plugins": PluginsSettings,
-    "log": LogSettings,
-    "events": EventSettings,
-    "http": HttpSettings,
-    "operations": OperationsSettings,
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,8 +107,8 @@ def load(
     tree = gather(files, environ, overrides or {})
     reader = Reader(environ)
     values: dict[str, Any] = {}
-    mistakes = [_unknown_section(name, node) for name, node in tree.items() if name not in (*_SECTIONS, "providers")]
-    for name, kind in _SECTIONS.items():
+    mistakes = [mistake for name, node in tree.items() for mistake in _check_section(name, node)]
+    for name, kind in SECTIONS.items():
         reading: Reading[object] = reader.section(kind, _section(tree, name), name)
         values[name] = kind() if reading.value is None else reading.value
         mistakes.extend(reading.mistakes)
@@ -213,25 +144,11 @@ def deployment_secrets(config: Config) -> Secrets:
     folder = config.database.folder()
     if folder is None:
         raise errors.InvalidSettings(str(_secret_mistake("is not set", None)))
-    return Secrets(_kept_secret(folder / SECRET_FILE))
+    return Secrets(kept_secret(folder / SECRET_FILE))
 
 
 def _database(section: DatabaseSection) -> DatabaseSettings:
     return DatabaseSettings(url=str(section.url), pool_size=section.pool_size)
-
-
-def _kept_secret(file: Path) -> bytes:
-    if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        mine = file.with_name(f"{file.name}.{os.getpid()}")
-        descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(secrets.token_hex(MINIMUM_LENGTH).encode())
-        # a link is whole or not there: of processes that start at once, one secret wins and all read that one
-        with contextlib.suppress(FileExistsError):
-            file.hardlink_to(mine)
-        mine.unlink()
-    return file.read_bytes().strip()
 
 
 def _section(tree: Table, name: str) -> Table:
@@ -243,14 +160,13 @@ def _section(tree: Table, name: str) -> Table:
     return found
 
 
-def _unknown_section(name: str, node: Node) -> Mistake:
-    return Mistake(
-        section=name,
-        key="",
-        complaint="is not a section",
-        origin=origins(node),
-        remedy=f"the sections are: {', '.join((*_SECTIONS, 'providers'))}",
-    )
+def _check_section(name: str, node: Node) -> Iterator[Mistake]:
+    known = (*SECTIONS, "providers")
+    complaint, remedy = "is not a section", f"the sections are: {', '.join(known)}"
+    if name in known:
+        complaint, remedy = "is one value", f"write a table, [{name}]"
+    if name not in known or isinstance(node, Leaf):
+        yield Mistake(section=name, key="", complaint=complaint, origin=origins(node), remedy=remedy)
 
 
 def _across_sections(config: Config) -> Iterator[Mistake]:

@@ -108,21 +108,24 @@ class Catalogue:
 
 
 def choose(
-    catalogue: Catalogue, *, enabled: Sequence[str], disabled: Sequence[str], where: Mapping[str, str], safe: bool
+    catalogue: Catalogue, lists: Mapping[str, Sequence[str]], where: Mapping[str, str], *, safe: bool
 ) -> tuple[str, ...]:
-    """Return the names of the plugins that are on, sorted; *where* says which file or variable set each list.
+    """Return the names of the plugins that are on, sorted, by the *lists* of `[plugins]`.
+
+    *where* says which file or variable set each list; *safe* leaves out what is not bundled.
 
     Raises:
-        errors.UnknownPlugin: a name in either list is not installed.
+        errors.UnknownPlugin: a name in one of the lists is not installed.
     """
-    named = {name for name in enabled if name != ALL}
-    for key, names in (("enabled", named), ("disabled", set(disabled))):
-        for name in sorted(names):
+    for key, names in lists.items():
+        for name in sorted(set(names) - {ALL}):
             catalogue.get(name, where=f"[plugins] {key} in {where[key]}")
-    chosen = named | (set(catalogue.bundled()) if ALL in enabled else set())
+    enabled, bundled = set(lists["enabled"]), set(catalogue.bundled())
+    if ALL in enabled:
+        enabled = enabled - {ALL} | bundled
     if safe:
-        chosen &= set(catalogue.bundled())
-    return tuple(sorted(chosen - set(disabled)))
+        enabled &= bundled
+    return tuple(sorted(enabled - set(lists["disabled"])))
 
 
 def load(installed: Installed) -> Discovered:

@@ -38,11 +38,12 @@ class Hooks:
             errors.UnknownHook: a hook is misspelt, lacks its mark or takes other arguments.
         """
         _check_hooks(name, plugin)
-        self._manager.register(plugin, name)
         try:
+            self._manager.register(plugin, name)
             self._manager.check_pending()
-        except pluggy.PluginValidationError as error:
-            self._manager.unregister(plugin)
+        except pluggy.PluginValidationError as error:  # what pluggy knows of and we do not
+            if self._manager.is_registered(plugin):
+                self._manager.unregister(plugin)
             raise errors.UnknownHook(str(error), plugin=name) from error
 
     def one(self, name: str, hook: str, **arguments: object) -> object:

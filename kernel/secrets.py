@@ -6,8 +6,12 @@ The secret lives outside every database, so that a copy of the databases alone g
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
+import os
+import secrets
+from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -53,3 +57,18 @@ class Secrets:
             return self._fernet.decrypt(sealed)
         except InvalidToken as error:
             raise Unsealable(str(Unsealable.__doc__)) from error
+
+
+def kept_secret(file: Path) -> bytes:
+    """Return the secret that *file* holds; make one the first time, readable by its owner only."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        mine = file.with_name(f"{file.name}.{os.getpid()}")
+        descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(secrets.token_hex(MINIMUM_LENGTH).encode())
+        # a link is whole or not there: of processes that start at once, one secret wins and all read that one
+        with contextlib.suppress(FileExistsError):
+            file.hardlink_to(mine)
+        mine.unlink()
+    return file.read_bytes().strip()

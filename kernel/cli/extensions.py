@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+import msgspec
 
 from kernel import errors
 from kernel.cli.console import Console
@@ -34,6 +35,6 @@ def find(console: Console, name: str) -> click.Command | None:
 
 def _enabled(console: Console) -> tuple[str, ...]:
     config = console.load()
-    lists = config.plugins
-    where = {key: config.where("plugins", key) for key in ("enabled", "disabled")}
-    return choose(Catalogue.read(), enabled=lists.enabled, disabled=lists.disabled, where=where, safe=console.safe)
+    lists = msgspec.structs.asdict(config.plugins)
+    where = {key: config.where("plugins", key) for key in lists}
+    return choose(Catalogue.read(), lists, where, safe=console.safe)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Protocol
+from typing import Annotated, ClassVar, Final, Protocol
 from uuid import UUID
 
 import msgspec
 
 from kernel import Event, Identity, problems
 from kernel.capabilities import Capability
+
+#: A language tag (BCP 47) of language, script, region and variants, such as `de-AT` or `zh-Hant-TW`.
+Locale = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=35,
+        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*$(?!\n)",
+    ),
+]
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

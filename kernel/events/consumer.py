@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
@@ -15,6 +16,11 @@ from kernel.events.outbox import Entry, Log
 from kernel.events.receiver import Receiver
 from kernel.events.settings import EventSettings
 from kernel.events.worker import DUE, Worker
+
+REST: Final = 0.02  # seconds, in which a few events gather for one transaction
+#: Where several processes receive for one plugin, all but one find that it was done already. They try less often, and
+#: take over within this time when that one dies.
+FOLLOWERS_REST: Final = 0.25
 
 
 class Consumer:
@@ -68,20 +74,23 @@ class Consumer:
         found = await self._db.all(DUE, now=self._clock.now())
         return [handler for handler in found if handler in self._workers]
 
-    async def _receive(self, woken: bool) -> None:
+    async def _receive(self, woken: bool) -> float:
         if not woken:
             self._receiver.look_everywhere()
         await self._receiver.receive()
+        return REST if self._receiver.leads else FOLLOWERS_REST
 
-    async def _notice(self, woken: bool) -> None:
+    async def _notice(self, woken: bool) -> float:
         self._wake(await self.due())
+        return 0
 
     def _wake(self, handlers: Iterable[str]) -> None:
         for handler in handlers:
             self._working[handler].wake()
 
     def _drain(self, name: str) -> Work:
-        async def drain(woken: bool) -> None:
+        async def drain(woken: bool) -> float:
             await self._workers[name].drain(until=lambda: self._working[name].stopped)
+            return 0
 
         return drain

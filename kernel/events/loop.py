@@ -9,8 +9,9 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
-#: Work for a loop. It is told whether it was woken; False means that the time was up.
-Work = Callable[[bool], Awaitable[object]]
+#: Work for a loop. It is told whether it was woken (False: the time was up); it returns the seconds to rest before it
+#: may be woken again, in which more of it gathers.
+Work = Callable[[bool], Awaitable[float]]
 
 LONGEST_DELAY: Final = 30.0  # seconds after repeated failures
 
@@ -69,13 +70,14 @@ class Loop:
             self._woken.clear()
             try:
                 with self._activity.work():
-                    await self._work(woken)
+                    rest = await self._work(woken)
             except Exception as error:
                 failures += 1
                 await self._fail(error, failures)
                 woken = False
             else:
                 failures = 0
+                await _happens(self._stopped, rest)
                 woken = await _happens(self._woken, self._seconds)
 
     async def _fail(self, error: Exception, failures: int) -> None:
@@ -87,6 +89,8 @@ class Loop:
 
 
 async def _happens(event: asyncio.Event, seconds: float | None) -> bool:
+    if seconds == 0:
+        return event.is_set()
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

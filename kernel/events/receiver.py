@@ -101,6 +101,7 @@ class Receiver:
         self._offered: dict[str, list[Entry]] = {name: [] for name in self._sources}
         self._behind = set(self._sources)
         self._one_at_a_time = asyncio.Lock()
+        self.leads = True  #: whether the last `receive` found anything that no other process had received
 
     def offer(self, source: str, entries: Sequence[Entry]) -> None:
         """Take what the transport brought; the next `receive` uses it if it can. None at all: read the log."""
@@ -118,6 +119,7 @@ class Receiver:
     async def receive(self) -> int:
         """Bring the inbox up to date with what was offered or must be read; return the number of rows written."""
         async with self._one_at_a_time:
+            self.leads = False
             try:
                 return sum([await self._receive_from(source) for source in self._sources.values()])
             except BaseException:
@@ -173,6 +175,8 @@ class Receiver:
                     await session.run_many(RECEIVE, rows)
         except _Overtaken:
             return 0
+        self._offered[source.plugin] = [e for e in self._offered[source.plugin] if e.position > entries[-1].position]
+        self.leads = True
         self._received({str(row["in_handler"]) for row in rows})
         return len(rows)
 

@@ -59,10 +59,13 @@ class Relay:
         self._lock = int.from_bytes(hashlib.sha256(f"relay:{plugin}".encode()).digest()[:8], signed=True)
 
     async def publish(self) -> int:
-        """Publish until nothing waits; return how many events."""
+        """Publish all that waits now; return how many events."""
         published = 0
         while await self._db.first(ANY_WAITING) is not None:
-            published += await self._publish_batch()
+            batch = await self._publish_batch()
+            published += batch
+            if 0 < batch < BATCH:
+                break
         return published
 
     async def _publish_batch(self) -> int:

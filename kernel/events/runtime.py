@@ -24,7 +24,7 @@ from kernel.context import Events
 from kernel.database import Database
 from kernel.events.administration import Administration, DeadEvent, Lag, Source, Subscriber
 from kernel.events.broadcast import Broadcast
-from kernel.events.consumer import Consumer
+from kernel.events.consumer import REST, Consumer
 from kernel.events.event import Event, EventHandler
 from kernel.events.loop import Activity, Loop, Work
 from kernel.events.outbox import Entry, Log, Outbox
@@ -151,7 +151,7 @@ class EventRuntime:
         settings = self._settings
         seconds = settings.poll if db.dialect == "postgresql" else settings.poll_alone
         self._relays[plugin] = relay
-        self._relaying[plugin] = self._loop(lambda woken: relay.publish(), seconds, self._log.bind(plugin=plugin))
+        self._relaying[plugin] = self._loop(_relaying(relay), seconds, self._log.bind(plugin=plugin))
         self._sources[plugin] = Source(Log(plugin, db), db, frozenset(event.name for event in publishes))
         self._consumers = None
 
@@ -185,9 +185,10 @@ class EventRuntime:
         if plugin in self._relaying:
             self._relaying[plugin].wake()
 
-    async def _sweep(self, woken: bool) -> None:
+    async def _sweep(self, woken: bool) -> float:
         for db in self._databases.values():
             await Retention(db, settings=self._settings, clock=self._clock).sweep()
+        return 0
 
     async def _is_settled(self) -> bool:
         begun = self._activity.begun
@@ -196,6 +197,14 @@ class EventRuntime:
         due = [handler for consumer in self._assembled().values() for handler in await consumer.due()]
         # A loop at work may have carried something past the places that were looked at.
         return not done and not due and not self._activity.running and begun == self._activity.begun
+
+
+def _relaying(relay: Relay) -> Work:
+    async def publish(woken: bool) -> float:
+        await relay.publish()
+        return REST
+
+    return publish
 
 
 async def _end(tasks: Sequence[asyncio.Task[None]], after: float) -> None:

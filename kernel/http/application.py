@@ -31,6 +31,7 @@ from kernel.http.request import Request
 from kernel.http.routes import DEFAULT_TIMEOUT, Route
 from kernel.http.settings import API_PREFIX, HttpSettings
 from kernel.http.signatures import read_signature
+from kernel.http.switchboard import SWITCHBOARD, Switchboard
 from kernel.services import Services
 
 BODY_LIMIT: Final = 64 * 1024  # bytes, for what reads a body without a route of ours
@@ -97,12 +98,15 @@ def build_application(
     )
     app = web.Application(client_max_size=BODY_LIMIT)
     app[SHARED], app[CALLERS] = shared, shared.callers
+    app[SWITCHBOARD] = switchboard = Switchboard()
     operations = {plugin.mount: _operations(plugin) for plugin in mounted}
     app[REFERENCE] = Reference([one for several in operations.values() for one in several], deployment)
     for path, serve in app[REFERENCE].handlers().items():
         app.router.add_get(path, _framed("kernel", path, "GET", shared, serve))
     for plugin in mounted:
-        app.add_subapp(f"{API_PREFIX}/{plugin.mount}", _plugin_application(plugin, operations[plugin.mount], shared))
+        app.add_subapp(
+            f"{API_PREFIX}/{plugin.mount}", _plugin_application(plugin, operations[plugin.mount], shared, switchboard)
+        )
     for mount, name in disabled.items():
         off = problems.PluginDisabled(f"The plugin {name!r} is switched off.", extensions={"plugin": name})
         app.add_subapp(f"{API_PREFIX}/{mount}", _closed_application(name, mount, shared, off))
@@ -143,7 +147,9 @@ def _specificity(route: Route) -> tuple[list[bool], str]:
     return ["{" in segment for segment in route.path.split("/")], route.path
 
 
-def _plugin_application(plugin: Mounted, operations: Sequence[Operation], shared: Shared) -> web.Application:
+def _plugin_application(
+    plugin: Mounted, operations: Sequence[Operation], shared: Shared, switchboard: Switchboard
+) -> web.Application:
     if plugin.failed is not None:
         down = problems.Unavailable(f"The plugin {plugin.plugin!r} does not run.", extensions={"plugin": plugin.plugin})
         return _closed_application(plugin.plugin, plugin.mount, shared, down)
@@ -151,12 +157,15 @@ def _plugin_application(plugin: Mounted, operations: Sequence[Operation], shared
     general_limit = GeneralLimit(shared.settings.unsafe_rate, shared.limiter)
     for path, several in groupby(operations, lambda operation: operation.route.path):
         resource = app.router.add_resource(path)
+        whole = f"{API_PREFIX}/{plugin.mount}{path}"
         methods = {"OPTIONS"}
         for operation in several:
             frame = _frame(operation, shared, plugin.error_response)
             endpoint = Endpoint(operation.route, operation.signature, frame, plugin.db, general_limit)
             for method in ("GET", "HEAD") if operation.route.method == "GET" else (operation.route.method,):
                 resource.add_route(method, endpoint.serve)
+                if operation.signature.encode is not None:  # a response that prepares itself needs aiohttp's signals
+                    switchboard.add(method, whole, endpoint.answer)
                 methods.add(method)
         resource.add_route("*", _other_methods(plugin, path, methods, shared))
     if any(operation.signature.encode is None for operation in operations):

@@ -6,8 +6,8 @@ transaction · handler · encoding · commit · entity tag. What a route does no
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from aiohttp import web
 
@@ -17,13 +17,11 @@ from kernel.http.answers import Reply, etag_of, matches, response_of
 from kernel.http.callers import check_permission, origin_of, refuse_cross_site
 from kernel.http.frame import Frame, Shared
 from kernel.http.idempotency import Claim, key_of, request_hash
-from kernel.http.inputs import Fill, body_decoder, path_filler, query_filler, read_body, refuse_query
+from kernel.http.inputs import Arguments, body_decoder, path_filler, query_filler, read_body, refuse_query
 from kernel.http.limits import GeneralLimit, RouteLimits, address_key
 from kernel.http.request import Request
 from kernel.http.routes import Idempotency, Route
 from kernel.http.signatures import SAFE_METHODS, Signature
-
-Arguments = dict[str, Any]
 
 _KEEPS: Final = (Idempotency.OPTIONAL, Idempotency.REQUIRED)
 _NEEDS_KEY: Final = (Idempotency.REQUIRED, Idempotency.HANDLER)
@@ -41,7 +39,8 @@ class Endpoint:
         self._shared: Shared = frame.shared
         self._db = db
         self._name = f"{route.method} {frame.route}"
-        self._fills = _fills(signature)
+        self._fill_path = path_filler(signature)
+        self._fill_query = refuse_query if signature.query is None else query_filler(signature.query)
         self._decode = None if signature.body is None else body_decoder(signature.body)
         self._unsafe = route.method not in SAFE_METHODS
         self._origin = origin_of(self._shared.deployment.public_url)
@@ -52,14 +51,22 @@ class Endpoint:
         self._headers["Cache-Control"] = "no-store" if self._unsafe else "private, no-cache"
 
     async def serve(self, http: web.Request) -> web.StreamResponse:
-        """Answer one request."""
-        return await self._frame.run(http, self._respond)
+        """Answer a request that aiohttp's router brought here."""
+        return await self.answer(http, http.match_info)
 
-    async def _respond(self, request: Request) -> web.StreamResponse:
+    async def answer(self, http: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        """Answer a request with these values of the path's *placeholders*."""
+
+        async def respond(request: Request) -> web.StreamResponse:
+            return await self._respond(request, placeholders)
+
+        return await self._frame.run(http, respond)
+
+    async def _respond(self, request: Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         told = await self._admit(request)
         arguments: Arguments = {"request": request} if self._signature.request else {}
-        for fill in self._fills:
-            fill(request.http, arguments)
+        self._fill_path(placeholders, arguments)
+        self._fill_query(request.http, arguments)
         raw = b"" if self._decode is None else await self._read(request, arguments, self._decode)
         if self._unsafe:
             self._take_key(request)
@@ -148,8 +155,3 @@ class Endpoint:
     def _limits(self, by: str) -> RouteLimits | None:
         limits = [limit for limit in self._route.rate_limits if limit.by == by]
         return RouteLimits(self._name, limits, self._shared.limiter) if limits else None
-
-
-def _fills(signature: Signature) -> tuple[Fill, ...]:
-    path = (path_filler(signature),) if signature.path else ()
-    return (*path, refuse_query if signature.query is None else query_filler(signature.query))

@@ -76,28 +76,24 @@ class Frame:
         text = request_id(http)
         request = Request(msgspec.convert(text, UUID), http, shared.callers.addresses.of(http), None)
         set_cause(Cause(request.id))
+        deadlines = shared.deadlines
+        task = deadlines.begin(self.timeout)
         try:
-            response = await self._in_time(request, respond)
+            response = await respond(request)
+        except asyncio.CancelledError:
+            if deadlines.runs(task):  # not the deadline: the process stops
+                raise
+            response = shared.failures.tell(http, self._late(http))
         except Exception as error:
             response = shared.failures.answer(http, error, self.log, self.error_response)
+        finally:
+            deadlines.end(task)
         if not response.prepared:
             response.headers["X-Request-ID"] = text
             if "X-Content-Type-Options" not in response.headers:
                 _complete(response)
         self._tell(request, response, perf_counter() - started)
         return response
-
-    async def _in_time(self, request: Request, respond: Respond) -> web.StreamResponse:
-        deadlines = self.shared.deadlines
-        task = deadlines.begin(self.timeout)
-        try:
-            return await respond(request)
-        except asyncio.CancelledError:
-            if deadlines.runs(task):  # not the deadline: the process stops
-                raise
-            raise self._late(request.http) from None
-        finally:
-            deadlines.end(task)
 
     def _late(self, http: web.Request) -> problems.Problem:
         if not http.content.at_eof():

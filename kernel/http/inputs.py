@@ -27,26 +27,25 @@ _PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$(?P<at>.*)`)
 _NAMED_FIELD: Final = re.compile(r"Object (?:contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
 _LARGEST: Final = 2**63 - 1
 
-Fill = Callable[[web.Request, dict[str, object]], None]
+Arguments = dict[str, Any]
 
 
-def path_filler(signature: Signature) -> Fill:
+def path_filler(signature: Signature) -> Callable[[Mapping[str, str], Arguments], None]:
     """Return what adds the path's values to a handler's arguments; a value of the wrong form names nothing: 404."""
     conversions = tuple((name, _CONVERSIONS[kind]) for name, kind in signature.path)
 
-    def fill(http: web.Request, arguments: dict[str, object]) -> None:
-        values = http.match_info
+    def fill(placeholders: Mapping[str, str], arguments: Arguments) -> None:
         for name, convert in conversions:
-            arguments[name] = convert(values[name])
+            arguments[name] = convert(placeholders[name])
 
     return fill
 
 
-def query_filler(query: type[msgspec.Struct]) -> Fill:
+def query_filler(query: type[msgspec.Struct]) -> Callable[[web.Request, Arguments], None]:
     """Return what adds the query string, as a *query*, to a handler's arguments."""
     several = list_fields(query)
 
-    def fill(http: web.Request, arguments: dict[str, object]) -> None:
+    def fill(http: web.Request, arguments: Arguments) -> None:
         text = http.rel_url.raw_query_string
         values = _single_values(http.query.items(), several) if text else {}
         try:
@@ -61,7 +60,7 @@ def query_filler(query: type[msgspec.Struct]) -> Fill:
     return fill
 
 
-def refuse_query(http: web.Request, arguments: dict[str, object]) -> None:
+def refuse_query(http: web.Request, arguments: Arguments) -> None:
     """Refuse a query string where a route has none: unknown parameters are refused, and here all are unknown."""
     if http.rel_url.raw_query_string:
         unknown = [problems.FieldError(f"query.{name}", "is unknown") for name in dict.fromkeys(http.query)]

@@ -21,6 +21,7 @@ from kernel.http.frame import SHARED, Frame, Shared
 from kernel.http.request import Request
 from kernel.http.routes import DEFAULT_TIMEOUT
 from kernel.http.settings import API_PREFIX, HttpSettings
+from kernel.http.switchboard import SWITCHBOARD
 
 MAX_LINE: Final = 8190  # bytes of the request line: method, path and query
 MAX_FIELD: Final = 8190  # bytes of one header
@@ -135,11 +136,15 @@ class Reception:
     def __init__(self, app: web.Application, handle: Handle) -> None:
         self._handle = handle
         self._shared = app[SHARED]
+        self._find = app[SWITCHBOARD].find
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer *http*."""
         if not isinstance(http, web.Request):
             return await self._handle(http)
+        if (found := self._find(http)) is not None:
+            endpoint, placeholders = found
+            return await endpoint(http, placeholders)
         if not http.path.startswith(API_PREFIX):
             return await self._frame(http).run(http, self._pass_on)
         try:

@@ -25,7 +25,7 @@ from kernel import (
     post,
     problems,
 )
-from kernel.contracts.auth import CodeRefused, TokenRefused
+from kernel.contracts.auth import CodeRefused, Locale, TokenRefused
 from kernel.database import Session
 from kernel.http.answers import Answer
 from plugins.auth.addresses import Email, normal
@@ -41,7 +41,6 @@ from plugins.auth.tokens import AccessTokens
 KEYS_FRESH: int = 60  # seconds
 
 Line = Annotated[str, msgspec.Meta(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
-Locale = Annotated[str, msgspec.Meta(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$(?!\n)")]
 Code = Annotated[str, msgspec.Meta(pattern=rf"^[0-9]{{{DIGITS}}}$(?!\n)")]
 
 

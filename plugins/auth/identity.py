@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -22,7 +23,7 @@ REMEMBERED: Final = 10_000
 @dataclass(frozen=True, slots=True)
 class _Known:
     principal: Principal
-    expires: float  # seconds since 1970
+    expires: datetime
 
 
 class AuthIdentity:
@@ -45,7 +46,7 @@ class AuthIdentity:
         known = self._known.get(header)
         if known is None:
             return self._verify(header)
-        if known.expires > self._clock.now().timestamp():
+        if known.expires > self._clock.now():
             return known.principal
         self._drop(header)
         raise problems.NotSignedIn("The token is not good (any more).")
@@ -62,7 +63,7 @@ class AuthIdentity:
         if self._revocations.ended(claims.sid):
             raise problems.NotSignedIn("The token is not good (any more).")
         principal = self._principal(claims)
-        self._remember(header, _Known(principal, claims.exp))
+        self._remember(header, _Known(principal, datetime.fromtimestamp(claims.exp, UTC)))
         return principal
 
     def _principal(self, claims: Claims) -> Principal:

@@ -12,16 +12,8 @@ import msgspec
 Line = Annotated[str, msgspec.Meta(max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 #: Text with line breaks; markup in it is nothing but text.
-Text = Annotated[str, msgspec.Meta(max_length=5000, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]*$")]
+Text = Annotated[str, msgspec.Meta(max_length=5000, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$")]
 Website = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^(https?://[^\s\x00-\x1f\x7f]+)?$(?!\n)")]
-#: A language tag (BCP 47) of language, script, region and variants, such as `de-AT` or `zh-Hant-TW`.
-Locale = Annotated[
-    str,
-    msgspec.Meta(
-        max_length=35,
-        pattern=r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*$(?!\n)",
-    ),
-]
 TimeZone = Annotated[
     str,
     msgspec.Meta(

@@ -133,6 +133,15 @@ colour = "red"
     )
 
 
+def test_section_that_is_one_value_is_refused(tmp_path: Path) -> None:
+    """A value where a table belongs is not passed over."""
+    file = write(tmp_path, 'redis = "redis://localhost"\n')
+
+    assert refusal(load([file], {})) == (
+        f"a setting is wrong:\n- [redis] is one value ({file}): write a table, [redis]"
+    )
+
+
 def test_setting_that_must_be_set() -> None:
     """A setting without a default has to be there."""
 

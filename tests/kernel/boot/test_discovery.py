@@ -82,12 +82,13 @@ def test_unknown_plugin_is_refused_with_a_suggestion(site: Path) -> None:
     )
 
 
-def test_unknown_disabled_plugin_is_refused(site: Path) -> None:
-    """A misspelt name under `disabled` would leave the plugin on."""
-    message = refusal([], errors.UnknownPlugin, disabled=["zzz"])
+@pytest.mark.parametrize("key", ["disabled", "optional"])
+def test_unknown_name_in_any_list_is_refused(site: Path, key: str) -> None:
+    """A misspelt name under `disabled` would leave the plugin on, one under `optional` required."""
+    message = refusal([], errors.UnknownPlugin, **{key: ["zzz"]})
 
     assert message == (
-        "zzz: no installed plugin has this name ([plugins] disabled in the command line); install the distribution "
+        f"zzz: no installed plugin has this name ([plugins] {key} in the command line); install the distribution "
         f"that has it, or choose among: {', '.join(Catalogue.read().names())}"
     )
 

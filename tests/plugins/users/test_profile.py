@@ -49,7 +49,7 @@ async def test_owner_changes_the_profile(deploy: Deploy) -> None:
         "locale": "zh-hant-tw",
         "time_zone": "Asia/Taipei",
         "headline": "Counts",
-        "biography": "First line.\n\nSecond <b>line</b>.",
+        "biography": "First line.\r\n\n\tSecond <b>line</b>.",
         "website": "https://ada.example/?a=b#c",
     }
 

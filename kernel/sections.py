@@ -1,0 +1,80 @@
+"""The sections of the configuration: what an administrator may set, but for what belongs to the plugins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from kernel.events.settings import EventSettings
+from kernel.http.operators import OperationsSettings
+from kernel.http.settings import HttpSettings
+from kernel.settings import Secret, Settings, Url
+
+
+class ServerSettings(Settings, frozen=True):
+    """`[server]`: the deployment and the socket it listens on."""
+
+    name: str = "Lyceum"
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8080
+    public_url: str = ""
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    development: bool = False
+    secret: Secret | None = None
+
+    def url(self) -> str:
+        """Return where people reach the deployment, without a slash at the end."""
+        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+
+
+class DatabaseSection(Settings, frozen=True):
+    """`[database]`, and `[plugins.<name>.database]` where a plugin has its own."""
+
+    url: Url = Url("sqlite:///var")
+    pool_size: Annotated[int, msgspec.Meta(ge=1, le=100)] = 4
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("sqlite:///", "postgresql://")):
+            raise ValueError("the url must begin with sqlite:/// or postgresql://")
+
+    def folder(self) -> Path | None:
+        """Return the folder of the SQLite files, None with PostgreSQL."""
+        scheme, _, rest = self.url.partition(":///")
+        return Path(rest) if scheme == "sqlite" else None
+
+
+class RedisSettings(Settings, frozen=True):
+    """`[redis]`: without a url the deployment is one process."""
+
+    url: Url | None = None
+
+
+class PluginsSettings(Settings, frozen=True):
+    """The keys of `[plugins]` itself: which plugins are on, and which of them may fail."""
+
+    enabled: tuple[str, ...] = ("*",)
+    disabled: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+
+class LogSettings(Settings, frozen=True):
+    """`[log]`: `auto` is `console` in development and `json` otherwise."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+#: Section → its type; `[providers]` has free keys, and so no type.
+SECTIONS: Final[Mapping[str, type]] = {
+    "server": ServerSettings,
+    "database": DatabaseSection,
+    "redis": RedisSettings,
+    "plugins": PluginsSettings,
+    "log": LogSettings,
+    "events": EventSettings,
+    "http": HttpSettings,
+    "operations": OperationsSettings,
+}
