@@ -45,7 +45,9 @@ def environ(folder: Path, port: int) -> dict[str, str]:
         "LYCEUM_SERVER__DEVELOPMENT": "true",
         "LYCEUM_DATABASE__URL": f"sqlite:///{folder}",
     }
-    return {**os.environ, **settings}
+    # An installation has its bytecode; a machine that forbids writing it would measure the compiler.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**inherited, **settings}
 
 
 def free_port() -> int:

@@ -15,7 +15,7 @@ import gc
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -37,6 +37,7 @@ from kernel.http.limits import Limiter
 from kernel.http.metrics import HttpMetrics
 from kernel.http.serving import runner
 from kernel.http.settings import HttpSettings
+from kernel.http.switchboard import SWITCHBOARD
 from kernel.services import Services
 
 BUDGET: Final = 20.0  # µs
@@ -140,12 +141,10 @@ def framed() -> web.Application:
     async def respond(request: Request) -> web.Response:
         return web.Response(body=msgspec.json.encode(COURSE), headers=shared.headers)
 
-    async def serve(http: web.Request) -> web.StreamResponse:
+    async def serve(http: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         return await frame.run(http, respond)
 
-    sub = web.Application()
-    sub.router.add_get("/{course_id}", serve)
-    app.add_subapp(PATH, sub)
+    app[SWITCHBOARD].add("GET", f"{PATH}/{{course_id}}", serve)
     return app
 
 
@@ -188,7 +187,7 @@ def layers() -> list[Layer]:
     get_, query, put = request(), request(query="?limit=10&language=en"), request("POST", body=ENCODED)
     return [
         Layer("aiohttp: parser, router, handler, writer", "", lambda: plain(bare), get_, "bare"),
-        Layer("sub-application, request id, deadline, metrics, errors", "bare", framed, get_, "frame"),
+        Layer("our routing for aiohttp's, request id, deadline, metrics, errors", "bare", framed, get_, "frame"),
         Layer("encoding, entity tag, headers", "frame", lambda: lyceum(by_text), get_, "endpoint"),
         Layer("identity, permission, UUID", "endpoint", lambda: lyceum(asked, identity=True), get_, "identity"),
         Layer("request log", "identity", lambda: lyceum(asked, identity=True, access=log), get_, "GET, all on"),

@@ -72,6 +72,7 @@ inbox: Final = sa.Table(
     ),
     sa.Index(
         "ix_inbox_due",
+        "handler",
         "next_at",
         "seq",
         postgresql_where=sa.text("state = 'waiting'"),

@@ -15,7 +15,7 @@ from kernel.events.loop import Activity, Loop, Work
 from kernel.events.outbox import Entry, Log
 from kernel.events.receiver import Receiver
 from kernel.events.settings import EventSettings
-from kernel.events.worker import DUE, Worker
+from kernel.events.worker import Worker
 
 REST: Final = 0.02  # seconds, in which a few events gather for one transaction
 #: Where several processes receive for one plugin, all but one find that it was done already. They try less often, and
@@ -37,8 +37,6 @@ class Consumer:
         clock: Clock,
         log: FilteringBoundLogger,
     ) -> None:
-        self._db = db
-        self._clock = clock
         self._sources = frozenset(source.plugin for source in sources)
         self._receiver = Receiver(db, handlers, sources, received=self._wake, clock=clock, log=log)
         # SQLite has one writer, so a second handler could only wait for the first one's transaction.
@@ -71,8 +69,7 @@ class Consumer:
 
     async def due(self) -> list[str]:
         """Return the names of the handlers that have something to take."""
-        found = await self._db.all(DUE, now=self._clock.now())
-        return [handler for handler in found if handler in self._workers]
+        return [name for name, worker in self._workers.items() if await worker.is_due()]
 
     async def _receive(self, woken: bool) -> float:
         if not woken:

@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -52,32 +52,43 @@ class Row(msgspec.Struct, frozen=True):
 
 # Literals, because the partial indexes are used only where the planner can see the state.
 WAITING: Final[sa.ColumnElement[str]] = sa.literal_column("'waiting'")
-_earlier = inbox.alias("earlier")
+_same_key = inbox.alias("same_key")
 
-#: Waits, is due, and nothing of the same key waits before it.
-_TAKEABLE: Final = sa.and_(
-    inbox.c.state == WAITING,
-    inbox.c.next_at <= bindparam("now", type_=Timestamp),
-    ~sa.exists().where(
-        _earlier.c.handler == inbox.c.handler,
-        _earlier.c.source == inbox.c.source,
-        _earlier.c.key == inbox.c.key,
-        _earlier.c.state == WAITING,
-        _earlier.c.seq < inbox.c.seq,
-    ),
+#: A subquery that can not become a join: whatever the planner knows of the table, it looks at one row after the other
+#: in the order of `ix_inbox_due` and stops at the first that is the oldest of its key.
+_oldest_of_key = (
+    sa.select(sa.func.min(_same_key.c.seq))
+    .where(
+        _same_key.c.handler == inbox.c.handler,
+        _same_key.c.source == inbox.c.source,
+        _same_key.c.key == inbox.c.key,
+        _same_key.c.state == WAITING,
+    )
+    .correlate(inbox)
+    .scalar_subquery()
 )
+
+
+def _takeable(*columns: sa.Column[Any]) -> sa.Select[Any]:
+    return (
+        sa.select(*columns)
+        .where(
+            inbox.c.handler == bindparam("of_handler"),
+            inbox.c.state == WAITING,
+            inbox.c.next_at <= bindparam("now", type_=Timestamp),
+            inbox.c.seq == _oldest_of_key,
+        )
+        .order_by(inbox.c.next_at, inbox.c.seq)
+        .limit(sa.literal_column("1"))
+    )
+
 
 NEXT: Final = Query(
-    sa.select(*(inbox.c[name] for name in Row.__struct_fields__))
-    .where(inbox.c.handler == bindparam("of_handler"), _TAKEABLE)
-    .order_by(inbox.c.next_at, inbox.c.seq)
-    .limit(1)
-    .with_for_update(of=inbox, skip_locked=True),
-    Row,
+    _takeable(*(inbox.c[name] for name in Row.__struct_fields__)).with_for_update(of=inbox, skip_locked=True), Row
 )
 
-#: The handlers that have something to take: what came from another process, and what is to be tried again.
-DUE: Final = Query(sa.select(inbox.c.handler).where(_TAKEABLE).distinct(), str)
+#: Is there anything to take: from another process, or for another attempt? Asked now and then without a transaction.
+ANY_DUE: Final = Query(_takeable(inbox.c.seq), int)
 
 DONE: Final = Command(
     sa.update(inbox)
@@ -137,6 +148,10 @@ class Worker:
         self._clock = clock
         self._log = log.bind(handler=handler.name)
         self._decoder = msgspec.json.Decoder(handler.event)
+
+    async def is_due(self) -> bool:
+        """Return whether there is anything to take."""
+        return await self._db.first(ANY_DUE, of_handler=self._handler.name, now=self._clock.now()) is not None
 
     async def drain(self, until: Callable[[], bool] = lambda: False) -> int:
         """Handle all that is due, or stop after the event at which *until* says so; return how many were tried."""

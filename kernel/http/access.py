@@ -58,10 +58,11 @@ class JsonAccessLog:
         self._lines.append((time.time(), line))
 
     def flush(self) -> None:
-        """Write what has gathered; whoever stops the process calls it once more."""
+        """Write what has gathered."""
         lines, self._lines = self._lines, []
-        self._stream.write(b"".join(self._render(moment, line) for moment, line in lines))
-        self._stream.flush()
+        if lines:
+            self._stream.write(b"".join(self._render(moment, line) for moment, line in lines))
+            self._stream.flush()
 
     def _render(self, moment: float, line: AccessLine) -> bytes:
         stamp = datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").removesuffix("+00:00")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -17,7 +17,7 @@ from kernel.clock import Clock
 from kernel.database import Database
 from kernel.deployment import Deployment
 from kernel.http import problems
-from kernel.http.access import AccessLog, StructuredAccessLog
+from kernel.http.access import AccessLog, JsonAccessLog, StructuredAccessLog
 from kernel.http.callers import CALLERS, Addresses, Callers
 from kernel.http.deadlines import Deadlines
 from kernel.http.endpoint import Endpoint
@@ -35,6 +35,8 @@ from kernel.http.switchboard import SWITCHBOARD, Switchboard
 from kernel.services import Services
 
 BODY_LIMIT: Final = 64 * 1024  # bytes, for what reads a body without a route of ours
+
+TWO_YEARS: Final = 2 * 365 * 24 * 60 * 60  # seconds
 
 #: Of the API's answers: one that a browser is tricked into showing can load and do nothing.
 API_HEADERS: Final[Mapping[str, str]] = {
@@ -83,6 +85,8 @@ def build_application(
         errors.InvalidDeclaration: a route can not be served.
     """
     headers = CIMultiDict(API_HEADERS)
+    if deployment.public_url.startswith("https:"):
+        headers["Strict-Transport-Security"] = f"max-age={TWO_YEARS}"
     shared = Shared(
         callers=Callers(services, Addresses(settings.trusted_proxies)),
         deployment=deployment,
@@ -99,6 +103,8 @@ def build_application(
     app = web.Application(client_max_size=BODY_LIMIT)
     app[SHARED], app[CALLERS] = shared, shared.callers
     app[SWITCHBOARD] = switchboard = Switchboard()
+    if isinstance(access, JsonAccessLog):
+        app.on_cleanup.append(_flushing(access))
     operations = {plugin.mount: _operations(plugin) for plugin in mounted}
     app[REFERENCE] = Reference([one for several in operations.values() for one in several], deployment)
     for path, serve in app[REFERENCE].handlers().items():
@@ -164,8 +170,8 @@ def _plugin_application(
             endpoint = Endpoint(operation.route, operation.signature, frame, plugin.db, general_limit)
             for method in ("GET", "HEAD") if operation.route.method == "GET" else (operation.route.method,):
                 resource.add_route(method, endpoint.serve)
-                if operation.signature.encode is not None:  # a response that prepares itself needs aiohttp's signals
-                    switchboard.add(method, whole, endpoint.answer)
+                # a response that prepares itself needs aiohttp's signals, and with them the long way
+                switchboard.add(method, whole, endpoint.answer if operation.signature.encode else None)
                 methods.add(method)
         resource.add_route("*", _other_methods(plugin, path, methods, shared))
     if any(operation.signature.encode is None for operation in operations):
@@ -225,3 +231,10 @@ def _framed(plugin: str, path: str, method: str, shared: Shared, serve: Serve) -
         return await frame.run(http, respond)
 
     return framed
+
+
+def _flushing(access: JsonAccessLog) -> Callable[[web.Application], Awaitable[None]]:
+    async def flush(app: web.Application) -> None:
+        access.flush()
+
+    return flush

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
@@ -248,7 +248,7 @@ def _success(operation: Operation, schemas: _Schemas) -> Json:
     return described
 
 
-def _refusal(kinds: Iterable[type[Problem]]) -> Json:
+def _refusal(kinds: Sequence[type[Problem]]) -> Json:
     described = " · ".join(f"{kind.title} (`{kind.type}`)" for kind in kinds)
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": described, "content": content}
+    return {"description": described, "content": content, "x-problems": [kind.type for kind in kinds]}

@@ -121,8 +121,9 @@ class Reference:
 
     def _kind(self, schema: Json) -> str:
         """Return the type of *schema* in a few words."""
-        if "$ref" in schema:
+        if "$ref" in schema and "enum" not in self._resolved(schema):
             return str(schema["$ref"].rpartition("/")[2])
+        schema = self._resolved(schema)
         if "anyOf" in schema:
             return " or ".join(dict.fromkeys(self._kind(part) for part in schema["anyOf"]))
         if "enum" in schema:

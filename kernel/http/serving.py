@@ -134,6 +134,7 @@ class Reception:
     """Takes every request: the API's endpoints frame themselves, everything else is framed here."""
 
     def __init__(self, app: web.Application, handle: Handle) -> None:
+        self._app = app
         self._handle = handle
         self._shared = app[SHARED]
         self._find = app[SWITCHBOARD].find
@@ -146,22 +147,25 @@ class Reception:
             endpoint, placeholders = found
             return await endpoint(http, placeholders)
         if not http.path.startswith(API_PREFIX):
-            return await self._frame(http).run(http, self._pass_on)
+            return await (await self._frame(http)).run(http, self._pass_on)
         try:
             return await self._handle(http)
         except Exception as error:
-            return await self._frame(http).run(http, _raising(error))
+            return await (await self._frame(http)).run(http, _raising(error))
 
     async def _pass_on(self, request: Request) -> web.StreamResponse:
         return await self._handle(request.http)
 
-    def _frame(self, http: web.Request) -> Frame:
+    async def _frame(self, http: web.Request) -> Frame:
+        """Return the frame of a page or a file, labelled with its path as it was declared, or of what nobody has."""
+        resource = (await self._app.router.resolve(http)).route.resource
+        label = NOT_FOUND if resource is None else resource.canonical
         return Frame(
             shared=self._shared,
             plugin="web",
-            route=NOT_FOUND,
+            route=label,
             timeout=DEFAULT_TIMEOUT,
-            numbers=self._shared.metrics.route("web", NOT_FOUND, http.method),
+            numbers=self._shared.metrics.route("web", label, http.method),
             log=self._shared.log,
         )
 

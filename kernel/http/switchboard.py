@@ -1,6 +1,6 @@
 """The short way to an endpoint: one walk over the segments of a path, instead of two of aiohttp's routers.
 
-It knows the API's routes and nothing else, and answers only where there is no doubt. A path that it does not know,
+It knows the paths of the API and nothing else, and answers only where there is no doubt. A path that it does not know,
 another method, an escape or an expectation goes the long way, through aiohttp, to the same endpoint or to a refusal.
 """
 
@@ -22,6 +22,7 @@ _PLACEHOLDER: Final = re.compile(r"{(\w+)}")
 class _Node:
     literals: dict[str, _Node] = field(default_factory=dict)
     placeholder: _Node | None = None
+    has_rules: bool = False  #: a placeholder with a rule of its own stands here: only aiohttp can tell
     endpoints: dict[str, tuple[tuple[str, ...], Serve]] = field(default_factory=dict)
 
 
@@ -31,28 +32,33 @@ class Switchboard:
     def __init__(self) -> None:
         self._root = _Node()
 
-    def add(self, method: str, path: str, serve: Serve) -> None:
-        """Know *serve*, unless *path* has placeholders with rules of their own."""
+    def add(self, method: str, path: str, serve: Serve | None) -> None:
+        """Know *path*, and *serve* as its endpoint; without one it is left to the long way.
+
+        Every path must be known, lest a placeholder take its last segment for a value.
+        """
         node = self._root
         for segment in path.split("/"):
             if _PLACEHOLDER.fullmatch(segment):
                 node.placeholder = node = node.placeholder or _Node()
             elif "{" in segment:
+                node.has_rules = True
                 return
             else:
                 node = node.literals.setdefault(segment, _Node())
-        node.endpoints[method] = (tuple(_PLACEHOLDER.findall(path)), serve)
+        if serve is not None:
+            node.endpoints[method] = (tuple(_PLACEHOLDER.findall(path)), serve)
 
     def find(self, http: web.Request) -> tuple[Serve, Mapping[str, str]] | None:
         """Return the endpoint for *http* and the values of its placeholders, None where in doubt."""
         path = http.raw_path.partition("?")[0]
-        if "%" in path or "Expect" in http.headers:
+        if "%" in path or "#" in path or "Expect" in http.headers:
             return None
         node, values = self._root, []
         for segment in path.split("/"):
             following = node.literals.get(segment)
             if following is None:
-                if node.placeholder is None or not segment:
+                if node.placeholder is None or node.has_rules or not segment:
                     return None
                 following = node.placeholder
                 values.append(segment)

@@ -15,6 +15,7 @@ from plugins.courses import catalogue
 from plugins.courses.bodies import CatalogueQuery
 from plugins.courses.catalogue import PublishedCard, SubmittedCard
 from plugins.courses.documents import CourseCard, CourseDocument
+from plugins.courses.flights import Flights
 from plugins.courses.opening import LESSON_IN_COURSE, Doors
 from plugins.courses.outline import Lesson
 from plugins.courses.settings import CoursesSettings
@@ -38,15 +39,11 @@ class ReadingApi:
     def __init__(self, ctx: Context[CoursesSettings]) -> None:
         self._db = ctx.db
         self._doors = Doors(ctx)
+        self._catalogue = Flights(self._published)
 
     async def published(self, query: CatalogueQuery) -> Page[Card]:
         """List the published courses, the newest first."""
-        filters = query.filters()
-        place = _after(query)
-        statement = catalogue.published(frozenset(filters), further=bool(place))
-        rows = await self._db.all(statement, limit=query.limit + 1, **filters, **place)
-        found = page(rows, query, lambda row: _place(row.published_at, row.id))
-        return _cards(found)
+        return await self._catalogue.ask(query)
 
     async def mine(self, request: Request, query: PageQuery) -> Page[Card]:
         """List the courses that the caller teaches, in whichever state, the newest first."""
@@ -78,6 +75,13 @@ class ReadingApi:
             raise problems.NotFound
         await self._doors.require_lesson(request.caller, course_id, found)
         return found.lesson()
+
+    async def _published(self, query: CatalogueQuery) -> Page[Card]:
+        filters = query.filters()
+        place = _after(query)
+        statement = catalogue.published(frozenset(filters), further=bool(place))
+        rows = await self._db.all(statement, limit=query.limit + 1, **filters, **place)
+        return _cards(page(rows, query, lambda row: _place(row.published_at, row.id)))
 
 
 def _place(moment: datetime, course_id: UUID) -> Place:

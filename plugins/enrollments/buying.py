@@ -7,7 +7,6 @@ given up by the sweeper. A charge that lands after that is given back.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 from datetime import datetime
@@ -16,9 +15,8 @@ from uuid import UUID
 import msgspec
 
 from kernel import Context, Delivery, new_id, problems
-from kernel.contracts.courses import COURSES
 from kernel.contracts.enrollments import AlreadyEnrolled, PriceChanged, PurchaseCameToNothing
-from kernel.contracts.payments import PAYMENTS, InsufficientFunds, NothingToRefund, PurchaseCharged, Quote
+from kernel.contracts.payments import PAYMENTS, InsufficientFunds, NothingToRefund, PurchaseCharged
 from kernel.database import Session
 from plugins.enrollments import purchases
 from plugins.enrollments.policies import require_allowed
@@ -115,7 +113,7 @@ class Buying:
 
     async def _begin(self, user_id: UUID, key: str, order: Order, request_hash: bytes) -> Purchase:
         await require_allowed(self._ctx, user_id, order.course_id)
-        quote = await self._quote(user_id, order.course_id)
+        quote = await self._ctx.services.get(PAYMENTS).quote(user_id, order.course_id)
         if order.expected_total not in (None, quote.total):
             raise PriceChanged(f"It is {quote.total} now.", extensions={"quote": msgspec.to_builtins(quote)})
         purchase = Purchase(
@@ -146,16 +144,6 @@ class Buying:
         if begun is None:
             raise await self._refusal(user_id, order.course_id)
         return purchase
-
-    async def _quote(self, user_id: UUID, course_id: UUID) -> Quote:
-        services = self._ctx.services
-        # Asked together: payments looks at the offer too, and lookups that wait together share a query.
-        offer, quote = await asyncio.gather(
-            services.get(COURSES).offer(course_id), services.get(PAYMENTS).quote(user_id, course_id)
-        )
-        if offer is None or offer.status != "published":
-            raise problems.NotFound("The course is not on offer.")
-        return quote
 
     async def _refusal(self, user_id: UUID, course_id: UUID) -> problems.Problem:
         pending = await self._ctx.db.first(purchases.PENDING_PURCHASE, user_id=user_id, course_id=course_id)

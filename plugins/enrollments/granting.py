@@ -14,6 +14,7 @@ from kernel.context import Events
 from kernel.contracts.enrollments import AccessEnded, GrantRevoked, UserEnrolled
 from kernel.database import Command, Query, Session
 from plugins.enrollments.access import GRANT_COLUMNS, GRANTS_OF, Grant, State, decide
+from plugins.enrollments.purchases import REVOKED
 from plugins.enrollments.tables import grants
 
 ADD_GRANT: Final = Command(
@@ -85,6 +86,8 @@ class Granting:
         if grant.state != "revoked" and await self._set(session, grant, "revoked", reason):
             told = GrantRevoked(user_id=grant.user_id, course_id=grant.course_id, grant_id=grant.id, reason=reason)
             await self._events.publish(session, told)
+            if grant.purchase_id is not None:
+                await session.run(REVOKED, purchase_id=grant.purchase_id, reason=reason)
             await self._told_if_last(session, grant, reason)
 
     async def suspend(self, session: Session, grant: Grant, reason: str) -> None:

@@ -1,4 +1,4 @@
-"""Purchases: one row for each attempt to buy, from pending to completed, failed or refunded."""
+"""Purchases: one row for each attempt to buy, from pending to completed or failed, refunded or revoked."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # compiles on SQLite just as well
 
 from kernel.contracts.enrollments import PurchaseFailed, UserEnrolled
-from kernel.database import Follow, Guarded, Query, Returned, outbox_follow
+from kernel.database import Command, Follow, Guarded, Query, Returned, outbox_follow
 from plugins.enrollments.tables import grants, purchases
 
-PurchaseState = Literal["pending", "completed", "failed", "refunded"]
+PurchaseState = Literal["pending", "completed", "failed", "refunded", "revoked"]
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -121,10 +121,18 @@ FAIL: Final = Guarded(
 #: Marks that the money went back, whether or not the access was given before.
 REFUNDED: Final = Query(
     sa.update(purchases)
-    .where(_ID, purchases.c.state.in_((sa.literal_column("'pending'"), sa.literal_column("'completed'"))))
+    .where(
+        _ID, purchases.c.state.in_([sa.literal_column(f"'{state}'") for state in ("pending", "completed", "revoked")])
+    )
     .values(state="refunded", reason=bindparam("reason"), settled_at=bindparam("now"))
     .returning(*_COLUMNS),
     Purchase,
+)
+#: Marks that the access was taken without giving money back; the course may be bought again.
+REVOKED: Final = Command(
+    sa.update(purchases)
+    .where(_ID, purchases.c.state == sa.literal_column("'completed'"))
+    .values(state="revoked", reason=bindparam("reason"))
 )
 PURCHASE: Final = Query(sa.select(*_COLUMNS).where(_ID), Purchase)
 PURCHASE_BY_KEY: Final = Query(

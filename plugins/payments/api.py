@@ -125,7 +125,12 @@ def payments_routes(ctx: Context[PaymentsSettings]) -> Iterable[Route]:
     api = PaymentsApi(ctx)
     yield get("/wallet", api.wallet, permission=SIGNED_IN)
     yield get("/statement", api.statement, permission=SIGNED_IN)
-    yield get("/quote", api.quote, permission=SIGNED_IN, problems=(problems.Conflict, problems.Unavailable))
+    yield get(
+        "/quote",
+        api.quote,
+        permission=SIGNED_IN,
+        problems=(problems.NotFound, problems.Conflict, problems.Unavailable),
+    )
     yield post(
         "/vouchers/redeem",
         api.redeem,

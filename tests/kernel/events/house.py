@@ -24,6 +24,8 @@ from kernel.events.runtime import EventRuntime
 from kernel.events.settings import EventSettings
 from kernel.testing.clock import MovableClock
 
+PLUGINS = ("shop", "ledger", "other", "slow", "failing")
+
 End = Literal["sqlite", "postgresql"]
 Handle = Callable[[Session, Delivery[Any]], Any]
 
@@ -127,7 +129,6 @@ class House:
     redis_url: str | None
     stack: AsyncExitStack
     clock: MovableClock = field(default_factory=MovableClock)
-    made: set[str] = field(default_factory=set)
 
     async def process(
         self,
@@ -150,7 +151,7 @@ class House:
             "ledger": (Booked,),
             **dict.fromkeys(others or {}, ()),
         }.items():
-            db = process.databases[plugin] = await self.database(plugin)
+            db = process.databases[plugin] = self.database(plugin)
             process.events[plugin] = runtime.add(plugin, db, publishes)
         for plugin, handlers in readers.items():
             runtime.subscribe(plugin, handlers)
@@ -158,16 +159,21 @@ class House:
             await self.stack.enter_async_context(runtime.running())
         return process
 
-    async def database(self, plugin: str) -> Database:
-        """Open one more pool of connections to *plugin*'s database, made at the first call."""
-        settings = DatabaseSettings(url=self.database_url)
-        db = open_database(plugin, settings)
+    def database(self, plugin: str) -> Database:
+        """Open one more pool of connections to *plugin*'s database."""
+        db = open_database(plugin, DatabaseSettings(url=self.database_url))
         self.stack.push_async_callback(db.close)
-        if plugin not in self.made:
-            await upgrade([Target(plugin=plugin, settings=settings, metadata=None, revisions=None)])
-            await db.run(Command(sa.text(MAKE_NOTES[db.dialect])))
-            self.made.add(plugin)
         return db
+
+
+async def make_databases(url: str) -> None:
+    """Make the databases of every plugin that a test may start."""
+    settings = DatabaseSettings(url=url)
+    for plugin in PLUGINS:
+        await upgrade([Target(plugin=plugin, settings=settings, metadata=None, revisions=None)])
+        db = open_database(plugin, settings)
+        await db.run(Command(sa.text(MAKE_NOTES[db.dialect])))
+        await db.close()
 
 
 def ids(found: Sequence[Any]) -> list[UUID]:

@@ -183,8 +183,12 @@ async def test_download_streams_with_our_headers() -> None:
             await response.write(line)
         return response
 
-    async with serving([get("", export, permission=PUBLIC)]) as client:
-        response = await client.get(MOUNT)
+    async def by_name(name: str) -> str:
+        return name
+
+    routes = [get("/{name}", by_name, permission=PUBLIC), get("/export", export, permission=PUBLIC)]
+    async with serving(routes) as client:
+        response = await client.get(f"{MOUNT}/export")
 
         assert await response.read() == b"a,b\n" * 1000
         assert response.headers["Content-Type"] == "text/csv"

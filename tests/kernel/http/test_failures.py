@@ -170,6 +170,7 @@ async def test_method_of_a_placeholder_is_not_lent_to_a_literal_path() -> None:
 
     route = delete("/{name}", remove, permission=PUBLIC, idempotency=Idempotency.NONE)
     async with serving([*ROUTES, route]) as client:
+        assert (await client.get(f"{MOUNT}/broken")).status == 500
         assert (await client.delete(f"{MOUNT}/anything")).status == 204
         assert (await client.delete(f"{MOUNT}/dry")).status == 405
 

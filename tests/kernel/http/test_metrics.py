@@ -41,6 +41,7 @@ async def test_metrics_count_by_route_and_status() -> None:
         for path in ("/1", "/2", "/0", "/x"):
             await client.get(MOUNT + path)
         await client.get("/nowhere")
+        await client.get("/problems/bad-request", allow_redirects=False)
 
     labels = f'method="GET",plugin="notes",route="{MOUNT}/{{number}}"'
     text = generate_latest(registry).decode()

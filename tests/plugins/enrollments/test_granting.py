@@ -13,7 +13,7 @@ from kernel.testing import witness
 from kernel.testing.deploying import Deploy
 from plugins.enrollments.sweeping import Sweeper
 from tests.plugins.courses.school import somebody
-from tests.plugins.enrollments.shop import ENROLLMENTS, PRICE, Shop, buy, open_shop
+from tests.plugins.enrollments.shop import ENROLLMENTS, PRICE, Shop, balance, buy, new_key, open_shop
 
 GRANTS = f"{ENROLLMENTS}/grants"
 WITNESS: type[Plugin] = witness.witness_of(UserEnrolled, GrantRevoked, AccessEnded)
@@ -83,6 +83,22 @@ async def test_access_ends_with_the_last_grant(deploy: Deploy) -> None:
 
     await shop.admin.call("POST", f"{GRANTS}/{receipt['grant_id']}/revoke", {"reason": "Misuse."})
     assert (await told(shop)).count("AccessEnded") == 1
+
+
+async def test_a_purchase_whose_access_was_revoked_can_be_repeated(deploy: Deploy) -> None:
+    """And its money can still be given back."""
+    shop = await open_shop(deploy)
+    course, student = shop.course(), await shop.student(2 * PRICE)
+    first = await buy(student, course)
+    await shop.admin.call("POST", f"{GRANTS}/{first['grant_id']}/revoke", {"reason": "Misuse."})
+
+    await buy(student, course)
+    path = f"{ENROLLMENTS}/purchases/{first['purchase_id']}"
+    await shop.admin.call("POST", f"{path}/refund", {"reason": "Mercy."}, headers=new_key())
+
+    assert (await student.call("GET", path))["state"] == "refunded"
+    assert await balance(student) == PRICE
+    assert (await shop.access(student, course))["access"]["allowed"]
 
 
 async def test_a_suspended_grant_can_be_resumed(deploy: Deploy) -> None:

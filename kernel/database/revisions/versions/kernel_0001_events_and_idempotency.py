@@ -67,7 +67,7 @@ def create_inbox() -> None:
         sa.UniqueConstraint("handler", "event_id", name="uq_inbox_handler_event_id"),
     )
     create_partial_index("ix_inbox_waiting", "inbox", ["handler", "source", "key", "seq"], "state = 'waiting'")
-    create_partial_index("ix_inbox_due", "inbox", ["next_at", "seq"], "state = 'waiting'")
+    create_partial_index("ix_inbox_due", "inbox", ["handler", "next_at", "seq"], "state = 'waiting'")
     create_partial_index("ix_inbox_dead", "inbox", ["seq"], "state = 'dead'")
     op.create_index("ix_inbox_handled", "inbox", ["handled_at"])
 
