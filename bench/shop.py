@@ -107,12 +107,14 @@ async def main(url: str, redis_url: str, seller: int, total: int, per_second: fl
     """Sell and handle until killed."""
     async with AsyncExitStack() as stack:
         redis = await stack.enter_async_context(Redis.from_url(redis_url))
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
         runtime = EventRuntime(redis=redis, clock=SystemClock(), log=structlog.get_logger())
         shop, ledger = [open_database(plugin, DatabaseSettings(url=url)) for plugin in ("shop", "ledger")]
         events = runtime.add("shop", shop, (Sold,))
         runtime.add("ledger", ledger, ())
         runtime.subscribe("ledger", [on(Sold, note, name="note")])
         await stack.enter_async_context(runtime.running())
+        print("selling", flush=True)
         await sell(shop, events, seller, total, per_second)
         await asyncio.Event().wait()
 

@@ -6,6 +6,7 @@ from kernel.clock import Clock
 from kernel.context import Context
 from kernel.events.event import Delivery, Event, EventHandler, on
 from kernel.http import problems
+from kernel.http.answers import Answer, Cookie, Encoded, Renders, etag_of, require_match
 from kernel.http.identity import IDENTITY, Identity, Principal
 from kernel.http.pages import Page, PageQuery, page
 from kernel.http.request import Request
@@ -29,12 +30,15 @@ __all__ = [
     "IDENTITY",
     "PUBLIC",
     "SIGNED_IN",
+    "Answer",
     "Capability",
     "Check",
     "Clock",
     "Context",
     "Contribution",
+    "Cookie",
     "Delivery",
+    "Encoded",
     "Event",
     "EventHandler",
     "Idempotency",
@@ -49,12 +53,14 @@ __all__ = [
     "Principal",
     "Provide",
     "RateLimit",
+    "Renders",
     "Request",
     "Route",
     "Secret",
     "Settings",
     "delete",
     "errors",
+    "etag_of",
     "get",
     "hookimpl",
     "new_id",
@@ -64,5 +70,6 @@ __all__ = [
     "post",
     "problems",
     "put",
+    "require_match",
     "web",
 ]

@@ -65,7 +65,7 @@ class Tasks(Protocol):
         """Run *work* until it ends or the plugin stops; a failure is logged with the plugin's name."""
         ...
 
-    def every(self, seconds: float, work: Callable[[], Awaitable[None]], *, name: str) -> None:
+    def every(self, seconds: float, work: Callable[[], Awaitable[object]], *, name: str) -> None:
         """Call *work* again and again, *seconds* after it last ended; a failure is logged and the next call comes."""
         ...
 

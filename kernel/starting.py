@@ -10,6 +10,7 @@ from typing import Any, Final
 from kernel import errors
 from kernel.capabilities import Capability
 from kernel.hooks import Hooks
+from kernel.http.idempotency import forget_old_answers
 from kernel.members import Running
 from kernel.plugin import Provide
 from kernel.resolution import AnyCapability
@@ -18,6 +19,7 @@ from kernel.services import Services
 SLOW_START: Final = 10.0  # seconds after which a start is remarked on
 START_LIMIT: Final = 60.0  # seconds
 STOP_LIMIT: Final = 15.0  # seconds
+FORGET_EVERY: Final = 600.0  # seconds between two looks for answers that are kept no longer
 
 
 class Starter:
@@ -50,9 +52,15 @@ class Starter:
             if not isinstance(provide.capability, Capability) or self._providers.get(provide.capability) == name:
                 await self._open_service(provide, stack)
         if background:
+            self._forget_answers(running)
             lifespan = self._hooks.one(name, "lifespan", ctx=running.context)
             if lifespan is not None:
                 await stack.enter_async_context(_manager(name, lifespan))
+
+    @staticmethod
+    def _forget_answers(running: Running) -> None:
+        db, clock = running.database, running.context.clock
+        running.tasks.every(FORGET_EVERY, lambda: forget_old_answers(db, clock), name="forget old answers")
 
     async def _open_service(self, provide: Provide[object], stack: AsyncExitStack) -> None:
         capability = provide.capability

@@ -21,7 +21,7 @@ class PluginTasks:
         task.add_done_callback(self._ended)
         return task
 
-    def every(self, seconds: float, work: Callable[[], Awaitable[None]], *, name: str) -> None:
+    def every(self, seconds: float, work: Callable[[], Awaitable[object]], *, name: str) -> None:
         self.start(self._repeat(seconds, work, name), name=name)
 
     async def close(self) -> None:
@@ -31,7 +31,7 @@ class PluginTasks:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
 
-    async def _repeat(self, seconds: float, work: Callable[[], Awaitable[None]], name: str) -> None:
+    async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
         while True:
             await asyncio.sleep(seconds)
             try:

@@ -32,7 +32,7 @@ OPTIONS: Final = (
 #: On PostgreSQL, which is strict about what it stores, every boundary of every field; on SQLite input made at random.
 PHASES: Final[dict[EndName, tuple[str, ...]]] = {
     "postgresql": ("--phases", "coverage"),
-    "sqlite": ("--phases", "fuzzing", "--max-examples", "5"),
+    "sqlite": ("--phases", "fuzzing", "--max-examples", "3"),
 }
 #: These may end the session of whoever calls them: they are called last.
 ENDING: Final = (

@@ -1,4 +1,10 @@
-"""The bodies of the HTTP surface of `payments/1`."""
+"""The bodies of the HTTP surface of `payments/1`.
+
+`POST /voucher-batches` and `POST /vouchers/redeem` require an Idempotency-Key. The answer to the first is the only one
+that shows codes, as a table where the caller sends `Accept: text/csv` (first line: titles, first column: `code`); a
+repeat with the same key and body is answered alike, so that a lost answer loses no money. No database holds a code in
+clear.
+"""
 
 from __future__ import annotations
 

@@ -63,46 +63,13 @@ class DeadEvent(msgspec.Struct, frozen=True):
     last_error: str | None
 
 
-class _Waiting(msgspec.Struct, frozen=True):
-    waiting: int
-    oldest: datetime | None
-
-
-class _State(msgspec.Struct, frozen=True):
-    handler: str
-    state: str
-    events: int
-    oldest: datetime | None
-
-
-class _Dead(msgspec.Struct, frozen=True):
-    handler: str
-    event_id: UUID
-    source: str
-    type: str
-    key: str
-    attempts: int
-    created_at: datetime
-    last_error: str | None
-
+_plugin = bindparam("of_plugin", type_=sa.Text).label("plugin")
 
 UNPUBLISHED: Final = Query(
-    sa.select(sa.func.count().label("waiting"), sa.func.min(outbox.c.created_at).label("oldest")).where(
+    sa.select(_plugin, sa.func.count().label("waiting"), sa.func.min(outbox.c.created_at).label("oldest")).where(
         outbox.c.position.is_(None)
     ),
-    _Waiting,
-)
-
-STATES: Final = Query(
-    sa.select(
-        inbox.c.handler,
-        inbox.c.state,
-        sa.func.count().label("events"),
-        sa.func.min(inbox.c.created_at).label("oldest"),
-    )
-    .where(sa.or_(inbox.c.state == WAITING, inbox.c.state == DEAD))
-    .group_by(inbox.c.handler, inbox.c.state),
-    _State,
+    Unpublished,
 )
 
 UNRECEIVED: Final = Query(
@@ -110,6 +77,21 @@ UNRECEIVED: Final = Query(
         outbox.c.position > bindparam("after", type_=sa.BigInteger), outbox.c.type == bindparam("of_type")
     ),
     int,
+)
+
+BACKLOG: Final = Query(
+    sa.select(
+        _plugin,
+        bindparam("of_handler", type_=sa.Text).label("handler"),
+        bindparam("unreceived_events", type_=sa.BigInteger).label("unreceived"),
+        sa.func.count().filter(inbox.c.state == WAITING).label("waiting"),
+        sa.func.min(inbox.c.created_at).filter(inbox.c.state == WAITING).label("oldest"),
+        sa.func.count().filter(inbox.c.state == DEAD).label("dead"),
+    ).where(
+        inbox.c.handler == bindparam("of_handler", type_=sa.Text),
+        sa.or_(inbox.c.state == WAITING, inbox.c.state == DEAD),
+    ),
+    Backlog,
 )
 
 CURSOR: Final = Query(
@@ -120,21 +102,16 @@ CURSOR: Final = Query(
 )
 
 DEAD_EVENTS: Final = Query(
-    sa.select(*(inbox.c[name] for name in _Dead.__struct_fields__)).where(inbox.c.state == DEAD).order_by(inbox.c.seq),
-    _Dead,
-)
-
-RETRY: Final = Command(
-    sa.update(inbox)
-    .where(inbox.c.event_id == bindparam("of_event"), inbox.c.state == DEAD)
-    .values(state=WAITING, attempts=0, next_at=bindparam("now", type_=Timestamp))
-)
-
-RETRY_ALL: Final = Command(
-    sa.update(inbox)
+    sa.select(_plugin, *(inbox.c[name] for name in DeadEvent.__struct_fields__ if name != "plugin"))
     .where(inbox.c.state == DEAD)
-    .values(state=WAITING, attempts=0, next_at=bindparam("now", type_=Timestamp))
+    .order_by(inbox.c.seq),
+    DeadEvent,
 )
+
+_retry = sa.update(inbox).where(inbox.c.state == DEAD)
+_retried = {"state": WAITING, "attempts": 0, "next_at": bindparam("now", type_=Timestamp)}
+RETRY: Final = Command(_retry.where(inbox.c.event_id == bindparam("of_event")).values(_retried))
+RETRY_ALL: Final = Command(_retry.values(_retried))
 
 FIRST_SINCE: Final = Query(
     sa.select(sa.func.coalesce(sa.func.min(outbox.c.position), 0).label("first")).where(
@@ -189,7 +166,7 @@ class Administration:
 
     async def lag(self) -> Lag:
         """Return what waits where."""
-        unpublished = [await self._unpublished(name, source.db) for name, source in self._sources.items()]
+        unpublished = [await source.db.one(UNPUBLISHED, of_plugin=name) for name, source in self._sources.items()]
         backlogs = [
             await self._backlog(plugin, subscriber, handler)
             for plugin, subscriber in self._subscribers.items()
@@ -200,9 +177,9 @@ class Administration:
     async def dead(self, plugin: str | None = None) -> list[DeadEvent]:
         """Return the dead events of *plugin*, or of all plugins, the oldest first."""
         return [
-            DeadEvent(name, *msgspec.structs.astuple(row))
+            event
             for name, subscriber in self._chosen(plugin)
-            for row in await subscriber.db.all(DEAD_EVENTS)
+            for event in await subscriber.db.all(DEAD_EVENTS, of_plugin=name)
         ]
 
     async def retry(self, plugin: str | None = None, ids: Sequence[UUID] = ()) -> int:
@@ -254,21 +231,10 @@ class Administration:
             raise UnknownName(f"{plugin!r} handles no events; {', '.join(self._subscribers)} do")
         return [(name, found) for name, found in self._subscribers.items() if plugin in (None, name)]
 
-    async def _unpublished(self, plugin: str, db: Database) -> Unpublished:
-        row = await db.one(UNPUBLISHED)
-        return Unpublished(plugin, row.waiting, row.oldest)
-
     async def _backlog(self, plugin: str, subscriber: Subscriber, handler: EventHandler) -> Backlog:
-        states = {row.state: row for row in await subscriber.db.all(STATES) if row.handler == handler.name}
-        waiting, dead = states.get("waiting"), states.get("dead")
-        return Backlog(
-            plugin=plugin,
-            handler=handler.name,
-            unreceived=await self._unreceived(subscriber.db, handler),
-            waiting=waiting.events if waiting else 0,
-            oldest=waiting.oldest if waiting else None,
-            dead=dead.events if dead else 0,
-        )
+        unreceived = await self._unreceived(subscriber.db, handler)
+        names = {"of_plugin": plugin, "of_handler": handler.name}
+        return await subscriber.db.one(BACKLOG, unreceived_events=unreceived, **names)
 
     async def _unreceived(self, db: Database, handler: EventHandler) -> int:
         total, wanted = 0, handler.event.name

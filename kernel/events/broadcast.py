@@ -8,14 +8,11 @@ from collections.abc import Callable
 from typing import Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from structlog.typing import FilteringBoundLogger
 
-from kernel.events.outage import Outage, own_client
+from kernel.events.outage import FAILURES, SEND_LIMIT, Outage, own_client
 
 PREFIX: Final = "bc:"
-FAILURES: Final = (RedisError, OSError, TimeoutError)
-SEND_LIMIT: Final = 2.0  # seconds
 
 Listener = Callable[[bytes], None]
 

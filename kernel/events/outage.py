@@ -8,7 +8,12 @@ from typing import Final
 from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from structlog.typing import FilteringBoundLogger
+
+#: What a use of Redis raises while the server is out of reach.
+FAILURES: Final = (RedisError, OSError, TimeoutError)
+SEND_LIMIT: Final = 2.0  # seconds for one command
 
 FIRST_DELAY: Final = 0.1  # seconds
 LONGEST_DELAY: Final = 5.0  # seconds

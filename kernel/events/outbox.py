@@ -52,8 +52,6 @@ AFTER: Final = Query(
     Entry,
 )
 
-LAST: Final = Query(sa.select(sa.func.coalesce(sa.func.max(outbox.c.position), 0).label("last")), int)
-
 
 class Log:
     """The published events of one plugin, in order."""
@@ -65,10 +63,6 @@ class Log:
     async def after(self, position: int) -> list[Entry]:
         """Return the first entries behind *position*, at most `BATCH`."""
         return await self._db.all(AFTER, after=position)
-
-    async def last(self) -> int:
-        """Return the position of the newest entry, 0 when there is none."""
-        return await self._db.one(LAST)
 
 
 class Outbox:

@@ -102,7 +102,7 @@ class EventRuntime:
         loops = [sweeping, *self._relaying.values()]
         loops += [loop for consumer in self._assembled().values() for loop in consumer.loops]
         listening = [asyncio.create_task(self._broadcast.run(), name="events: broadcasts")]
-        if self._streams is not None:
+        if self._streams is not None and self._sources:
             listening.append(asyncio.create_task(self._streams.listen(list(self._sources)), name="events: streams"))
         tasks = [asyncio.create_task(loop.run(), name="events") for loop in loops]
         try:

@@ -12,7 +12,7 @@ class EventSettings:
 
     poll: float = 1.0  #: how often to look for what other processes wrote, where there can be several
     poll_alone: float = 3.0  #: the same on SQLite, where the command line is the only other process
-    look: float = 10.0  #: how often to read the logs of the sources whatever the transport brought
+    look: float = 5.0  #: how often to read the logs of the sources whatever the transport brought
     handler_timeout: float = 30.0  #: how long one handler may take over one event
     handlers_at_once: int = 2  #: for each plugin and process; each holds one of the plugin's few connections
     attempts: int = 8  #: after so many failures an event is dead

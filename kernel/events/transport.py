@@ -12,15 +12,13 @@ from typing import Final, Protocol, cast
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from redis.typing import KeyT, StreamIdT
 from structlog.typing import FilteringBoundLogger
 
-from kernel.events.outage import Outage, own_client
+from kernel.events.outage import FAILURES, SEND_LIMIT, Outage, own_client
 from kernel.events.outbox import BATCH, Entry
 
 STREAM_LENGTH: Final = 10_000  # entries kept for each source, about; who is further behind reads the log
-SEND_LIMIT: Final = 2.0  # seconds
 BLOCK: Final = 5_000  # milliseconds
 
 #: Takes the entries of a source that have arrived in this process; with none, takes note that some were missed.
@@ -28,8 +26,6 @@ Deliver = Callable[[str, Sequence[Entry]], None]
 
 #: The id of a message in a stream, and its fields.
 _Message = tuple[bytes, dict[bytes, bytes]]
-
-FAILURES: Final = (RedisError, OSError, TimeoutError)
 
 
 class Transport(Protocol):

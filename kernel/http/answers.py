@@ -156,6 +156,8 @@ def require_match(http: web.Request, etag: str) -> None:
 
 def response_of(reply: Reply, headers: CIMultiDict[str]) -> web.Response:
     """Return the response; *headers* are the route's own, given away by the caller."""
+    if not reply.body:
+        del headers["Content-Type"]
     headers.update(reply.headers)
     response = web.Response(body=reply.body or None, status=reply.status, headers=headers)
     for cookie in reply.cookies:

@@ -84,9 +84,7 @@ def build_application(
     Raises:
         errors.InvalidDeclaration: a route can not be served.
     """
-    headers = CIMultiDict(API_HEADERS)
-    if deployment.public_url.startswith("https:"):
-        headers["Strict-Transport-Security"] = f"max-age={TWO_YEARS}"
+    headers = _api_headers(deployment)
     shared = Shared(
         callers=Callers(services, Addresses(settings.trusted_proxies)),
         deployment=deployment,
@@ -117,6 +115,13 @@ def build_application(
         off = problems.PluginDisabled(f"The plugin {name!r} is switched off.", extensions={"plugin": name})
         app.add_subapp(f"{API_PREFIX}/{mount}", _closed_application(name, mount, shared, off))
     return app
+
+
+def _api_headers(deployment: Deployment) -> CIMultiDict[str]:
+    headers = CIMultiDict(API_HEADERS)
+    if deployment.public_url.startswith("https:"):
+        headers["Strict-Transport-Security"] = f"max-age={TWO_YEARS}"
+    return headers
 
 
 def describe(mounted: Sequence[Mounted], deployment: Deployment) -> Json:

@@ -149,7 +149,6 @@ class Endpoint:
             known = http.headers.get("If-None-Match")
             if known is not None and matches(known, etag):
                 reply.status, reply.body = 304, b""
-                del headers["Content-Type"]
         return response_of(reply, headers)
 
     def _limits(self, by: str) -> RouteLimits | None:

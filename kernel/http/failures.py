@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from kernel import errors
 from kernel.correlation import current_cause
 from kernel.http import problems
+from kernel.http.access import path_of
 from kernel.http.settings import API_PREFIX
 
 #: Returns a page for people that says what the problem says.
@@ -92,11 +93,11 @@ class Failures:
 
 def _problem_of(error: Exception, log: FilteringBoundLogger, http: web.Request) -> problems.Problem:
     if isinstance(error, errors.CapabilityUnavailable | errors.DatabaseUnavailable):
-        log.warning("request needs what is not there", action="unavailable", path=http.path, reason=str(error))
+        log.warning("request needs what is not there", action="unavailable", path=path_of(http), reason=str(error))
         return problems.Unavailable("Try again in a moment.", headers=_RETRY)
     if isinstance(error, web.RequestPayloadError):
         return problems.BadRequest("The body broke off or is not framed as HTTP wants it.")
-    log.error("request failed", action="internal-error", method=http.method, path=http.path, exc_info=error)
+    log.error("request failed", action="internal-error", method=http.method, path=path_of(http), exc_info=error)
     return problems.Internal("It has been logged under the id of this request.")
 
 
@@ -108,7 +109,7 @@ def _ask(
     try:
         return own(http, error)
     except Exception:
-        log.exception("error_response failed", action="internal-error", path=http.path)
+        log.exception("error_response failed", action="internal-error", path=path_of(http))
         return None
 
 

@@ -18,7 +18,7 @@ from kernel.clock import Clock
 from kernel.correlation import Cause, current_cause, set_cause
 from kernel.deployment import Deployment
 from kernel.http import problems
-from kernel.http.access import AccessLine, AccessLog
+from kernel.http.access import AccessLine, AccessLog, path_of
 from kernel.http.callers import Callers, request_id
 from kernel.http.deadlines import Deadlines
 from kernel.http.failures import ErrorResponse, Failures
@@ -108,7 +108,7 @@ class Frame:
                 plugin=self.plugin,
                 method=http.method,
                 route=self.route,
-                path=http.path,
+                path=path_of(http),
                 status=response.status,
                 microseconds=int(seconds * 1e6),
                 request_id=request.id,

@@ -12,6 +12,7 @@ import msgspec
 from kernel import (
     PUBLIC,
     SIGNED_IN,
+    Answer,
     Context,
     Idempotency,
     Page,
@@ -27,7 +28,6 @@ from kernel import (
 )
 from kernel.contracts.auth import CodeRefused, Locale, TokenRefused
 from kernel.database import Session
-from kernel.http.answers import Answer
 from plugins.auth.addresses import Email, normal
 from plugins.auth.codes import DIGITS, LIFE, Codes
 from plugins.auth.keys import TOKEN_LIFE, KeyRing

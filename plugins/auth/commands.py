@@ -46,7 +46,7 @@ def create_admin(console: Console, email: str) -> None:
     """Make EMAIL an administrator, with a new account if there is none."""
     account = console.run("auth", lambda ctx: grant(ctx, email, [ADMIN]))
     console.table(("id", "email", "roles"), [(str(account.id), account.email, account.roles)])
-    console.say(f"To sign in, ask for a code for {email}: POST /api/v1/auth/codes, or the sign-in page.")
+    console.say(f"To sign in, ask for a code for {email}: POST /api/v1/auth/codes.")
 
 
 @click.command("rotate-key")

@@ -13,9 +13,8 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import Principal, Request, problems
+from kernel import Answer, Encoded, Principal, Request, etag_of, problems, require_match
 from kernel.database import Command, Query, Session
-from kernel.http.answers import Answer, Encoded, etag_of, require_match
 from plugins.courses.documents import (
     CourseDocument,
     CourseRow,

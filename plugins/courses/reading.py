@@ -9,8 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Context, Page, PageQuery, Request, page, problems
-from kernel.http.answers import Encoded, Renders
+from kernel import Context, Encoded, Page, PageQuery, Renders, Request, page, problems
 from plugins.courses import catalogue
 from plugins.courses.bodies import CatalogueQuery
 from plugins.courses.catalogue import PublishedCard, SubmittedCard

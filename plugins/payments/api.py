@@ -8,7 +8,21 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import SIGNED_IN, Context, Idempotency, Page, PageQuery, RateLimit, Request, Route, get, post, problems
+from kernel import (
+    SIGNED_IN,
+    Answer,
+    Context,
+    Encoded,
+    Idempotency,
+    Page,
+    PageQuery,
+    RateLimit,
+    Request,
+    Route,
+    get,
+    post,
+    problems,
+)
 from kernel.contracts.payments import MAX_AMOUNT, Charge, ChargeConflict, NothingToRefund, Quote, VoucherRefused
 from kernel.contracts.payments_http import (
     MANAGE_VOUCHERS,
@@ -21,7 +35,6 @@ from kernel.contracts.payments_http import (
     Wallet,
 )
 from kernel.database import Session
-from kernel.http.answers import Answer, Encoded
 from plugins.payments.batches import Batches, BatchQuery
 from plugins.payments.export import answer_with
 from plugins.payments.redemption import Redeeming

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
+from kernel import Answer, Encoded
 from kernel.contracts.payments_http import VoucherCodes
-from kernel.http.answers import Answer, Encoded
 
 COLUMNS: Final = ("code", "amount", "currency", "max_uses", "valid_from", "valid_until", "tag")
 #: Codes are money: no proxy and no browser keeps them.

@@ -9,10 +9,24 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import PUBLIC, SIGNED_IN, Context, Page, PageQuery, Request, Route, get, page, patch, problems
+from kernel import (
+    PUBLIC,
+    SIGNED_IN,
+    Answer,
+    Context,
+    Page,
+    PageQuery,
+    Request,
+    Route,
+    etag_of,
+    get,
+    page,
+    patch,
+    problems,
+    require_match,
+)
 from kernel.contracts.auth import Locale
 from kernel.database import Session
-from kernel.http.answers import Answer, etag_of, require_match
 from plugins.users.directory import Directory, Entry
 from plugins.users.profiles import Profile, Profiles
 from plugins.users.rules import Line, Name, Text, TimeZone, Website, is_time_zone, tidy_locale

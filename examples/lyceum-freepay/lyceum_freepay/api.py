@@ -7,7 +7,21 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import SIGNED_IN, Context, Idempotency, Page, PageQuery, RateLimit, Request, Route, get, post, problems
+from kernel import (
+    SIGNED_IN,
+    Answer,
+    Context,
+    Encoded,
+    Idempotency,
+    Page,
+    PageQuery,
+    RateLimit,
+    Request,
+    Route,
+    get,
+    post,
+    problems,
+)
 from kernel.contracts.payments import Quote, VoucherRefused
 from kernel.contracts.payments_http import (
     MANAGE_VOUCHERS,
@@ -20,7 +34,6 @@ from kernel.contracts.payments_http import (
     Wallet,
 )
 from kernel.database import Session
-from kernel.http.answers import Answer, Encoded
 from lyceum_freepay.batches import Batches
 from lyceum_freepay.service import FreePayments
 from lyceum_freepay.settings import FreePaySettings

@@ -53,6 +53,7 @@ async def test_result_none_is_204_without_a_body() -> None:
         response = await client.post(MOUNT)
 
         assert (response.status, await response.read()) == (204, b"")
+        assert "Content-Type" not in response.headers
 
 
 async def test_status_is_the_routes() -> None:
@@ -210,3 +211,4 @@ async def test_answers_of_the_api_bear_security_headers() -> None:
             assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
             assert headers["Cache-Control"] in ("private, no-cache", "no-store")
             assert headers["Server"] == "Lyceum"
+            assert headers["Strict-Transport-Security"] == "max-age=63072000"

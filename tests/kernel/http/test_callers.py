@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from yarl import URL
 
 from kernel import PUBLIC, SIGNED_IN, Idempotency, Request, get, new_id, post
 from kernel.correlation import current_cause
@@ -167,3 +168,12 @@ async def test_request_is_logged_once_without_its_query() -> None:
     assert (line.plugin, line.method, line.route, line.path) == ("notes", "GET", f"{MOUNT}/found", f"{MOUNT}/found")
     assert (line.status, line.address, line.person) == (200, "127.0.0.1", person)
     assert str(line.request_id) == response.headers["X-Request-ID"]
+
+
+async def test_log_shows_a_path_as_it_was_sent() -> None:
+    """Escapes stay escapes: a path can not write lines or colours into the log."""
+    told: list[AccessLine] = []
+    async with serving(ROUTES, told=told) as client:
+        await client.get(URL("/a%0Ab%1B[31m", encoded=True))
+
+    assert [line.path for line in told] == ["/a%0Ab%1B[31m"]
