@@ -87,7 +87,7 @@ class AuthoringApi:
     async def create(self, request: Request, body: NewCourse, session: Session) -> Shown:
         """Begin a course; it is a draft and the caller its owner."""
         course_id, owner = new_id(), request.principal.id
-        await instructors.learn_names(session, self._ctx.services, [owner])
+        await instructors.learn_names(session, self._ctx, [owner])
         facts = {name: getattr(body, name) for name in _CHANGEABLE}
         currency = self._ctx.settings.currency
         await session.run(ADD_COURSE, id=course_id, now=self._ctx.clock.now(), currency=currency, **facts)
@@ -148,7 +148,7 @@ class AuthoringApi:
         """Let another person teach the course too; for its owner."""
         course = await self._lock(session, request, course_id)
         _require_owner(request, course)
-        if not await instructors.learn_names(session, self._ctx.services, [body.user_id]):
+        if not await instructors.learn_names(session, self._ctx, [body.user_id]):
             raise problems.Invalid(fields=[problems.FieldError("body.user_id", "is nobody's id")])
         position = await session.one(instructors.LAST_POSITION, of_course=course_id) + 1
         added = await session.run(

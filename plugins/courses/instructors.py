@@ -10,9 +10,10 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # compiles on SQLite just as well
 
+from kernel import Context
 from kernel.contracts.users import USERS
 from kernel.database import Command, Query, Session
-from kernel.services import Services
+from plugins.courses.settings import CoursesSettings
 from plugins.courses.tables import course_instructors, people
 
 _OF_COURSE: Final = course_instructors.c.course_id == bindparam("of_course")
@@ -49,14 +50,14 @@ CHANGE_NAME: Final = Command(
 )
 
 
-async def learn_names(session: Session, services: Services, ids: Sequence[UUID]) -> bool:
+async def learn_names(session: Session, ctx: Context[CoursesSettings], ids: Sequence[UUID]) -> bool:
     """Store the names of those of *ids* that are not known yet; return whether all of them exist.
 
     Without a provider of `users/1` nobody can tell, and everyone is taken to exist.
     """
     known = set(await session.all(NAMED, ids=list(ids)))
     unknown = [one for one in ids if one not in known]
-    users = services.find(USERS)
+    users = ctx.services.find(USERS)
     if not unknown or users is None:
         return True
     found = await users.people(unknown)

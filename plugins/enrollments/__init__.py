@@ -62,7 +62,7 @@ class EnrollmentsPlugin(Plugin[EnrollmentsSettings]):
 
     @hookimpl
     def event_handlers(self, ctx: Context[EnrollmentsSettings]) -> Iterable[EventHandler]:
-        snapshots = Snapshots(ctx.services)
+        snapshots = ctx.own(Snapshots)
         return (
             on(PurchaseCharged, ctx.own(Buying).charged, name="charged"),
             on(ChargeRefunded, ctx.own(Refunding).refunded, name="refunded"),

@@ -9,12 +9,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import Clock, problems
-from kernel.context import Events
+from kernel import Context, problems
 from kernel.contracts.enrollments import AccessEnded, GrantRevoked, UserEnrolled
 from kernel.database import Command, Query, Session
 from plugins.enrollments.access import GRANT_COLUMNS, GRANTS_OF, Grant, State, decide
 from plugins.enrollments.purchases import REVOKED
+from plugins.enrollments.settings import EnrollmentsSettings
 from plugins.enrollments.tables import grants
 
 ADD_GRANT: Final = Command(
@@ -68,9 +68,9 @@ TELL_END: Final = Command(
 class Granting:
     """Changes grants inside the caller's transaction."""
 
-    def __init__(self, events: Events, clock: Clock) -> None:
-        self._events = events
-        self._clock = clock
+    def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
+        self._events = ctx.events
+        self._clock = ctx.clock
 
     async def give(self, session: Session, grant: Grant, granted_by: UUID) -> None:
         """Store a new grant."""

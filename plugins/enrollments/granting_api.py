@@ -22,7 +22,7 @@ class GrantingApi:
 
     def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
         self._ctx = ctx
-        self._granting = Granting(ctx.events, ctx.clock)
+        self._granting = ctx.own(Granting)
 
     async def mine(self, request: Request, query: PageQuery) -> Page[Enrollment]:
         """List the courses that the caller has access to, the newest first."""

@@ -19,7 +19,7 @@ class Refunding:
 
     def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
         self._ctx = ctx
-        self._granting = Granting(ctx.events, ctx.clock)
+        self._granting = ctx.own(Granting)
 
     async def refunded(self, session: Session, delivery: Delivery[ChargeRefunded]) -> None:
         """End the access if nothing of the price is left."""

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # compiles on SQLite just as well
 
-from kernel import Delivery, Event
+from kernel import Context, Delivery, Event
 from kernel.contracts.courses import (
     COURSES,
     CourseArchived,
@@ -22,7 +22,7 @@ from kernel.contracts.courses import (
     CourseSubmitted,
 )
 from kernel.database import Command, Session
-from kernel.services import Services
+from plugins.enrollments.settings import EnrollmentsSettings
 from plugins.enrollments.tables import courses
 
 #: What may have changed the facts that are remembered.
@@ -51,8 +51,8 @@ FORGET: Final = Command(sa.delete(courses).where(courses.c.id == bindparam("cour
 class Snapshots:
     """Keeps what is remembered up to date."""
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
+        self._services = ctx.services
 
     async def changed(self, session: Session, delivery: Delivery[Event]) -> None:
         """Ask for the course as it is now: the events of several handlers come in no order among each other."""

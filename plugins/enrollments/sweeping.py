@@ -21,7 +21,7 @@ class Sweeper:
         self._ctx = ctx
         self._buying = ctx.own(Buying)
         self._refunding = ctx.own(Refunding)
-        self._granting = Granting(ctx.events, ctx.clock)
+        self._granting = ctx.own(Granting)
 
     async def sweep(self) -> None:
         """Settle the purchases that are stuck, and tell of the grants that have expired."""

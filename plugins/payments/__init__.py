@@ -19,8 +19,9 @@ from kernel.contracts.payments import (
     WalletToppedUp,
 )
 from kernel.contracts.payments_http import MANAGE_VOUCHERS
-from plugins.payments import commands, migrations
+from plugins.payments import migrations
 from plugins.payments.api import REFUND, VIEW_ANY, payments_routes
+from plugins.payments.commands import COMMANDS
 from plugins.payments.service import PaymentsService
 from plugins.payments.settings import PaymentsSettings
 from plugins.payments.tables import metadata
@@ -63,4 +64,4 @@ class PaymentsPlugin(Plugin[PaymentsSettings]):
 
     @hookimpl
     def commands(self) -> Iterable[click.Command]:
-        return commands.COMMANDS
+        return COMMANDS
