@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from typing import Final
 
 from structlog.typing import FilteringBoundLogger
+
+CANCEL_AGAIN: Final = 0.5  # seconds after which work that still runs is cancelled once more
 
 
 class PluginTasks:
@@ -26,10 +29,11 @@ class PluginTasks:
 
     async def close(self) -> None:
         """Cancel what still runs and wait until it has ended."""
-        running = list(self._running)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        # Once may not be enough: in Python 3.11 `asyncio.wait_for` swallows a cancellation that meets its result.
+        while self._running:
+            for task in self._running:
+                task.cancel()
+            await asyncio.wait(self._running, timeout=CANCEL_AGAIN)
 
     async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
         while True:

@@ -44,7 +44,8 @@ _INITDB: Final = (
     *("--wal-segsize=1", "--no-sync", "--no-instructions"),
 )
 _SETTINGS: Final = ("max_connections=300", "max_wal_size=512MB", "log_min_messages=fatal")
-_CARELESS: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+#: Without autovacuum, whose workers only a superuser may end, every database can be dropped at any moment.
+_CARELESS: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 
 
 @dataclass(frozen=True)

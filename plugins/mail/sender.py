@@ -62,7 +62,8 @@ class Sender:
 
     async def _round(self) -> None:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._due.wait(), POLL)
+            async with asyncio.timeout(POLL):
+                await self._due.wait()
         self._due.clear()
         await self.deliver_due()
 
