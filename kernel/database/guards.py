@@ -1,12 +1,19 @@
-"""A `Guarded` as statements: one on PostgreSQL, several for one transaction on SQLite."""
+"""A `Guarded` as statements: one on PostgreSQL, also for many changes at once; several in a transaction on SQLite."""
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
+from sqlalchemy import bindparam
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.compiler import SQLCompiler
 
+from kernel.database.dialects import DIALECTS
 from kernel.database.plans import Plan, compile_plan
 from kernel.database.statements import Follow, Guarded, Returned, column_names, field_names
 
@@ -60,20 +67,88 @@ def step_plans(change: Guarded[R]) -> GuardPlans[R]:
     return plans
 
 
+@dataclass(frozen=True)
+class GroupPlan(Generic[R]):
+    """A `Guarded` for PostgreSQL that makes several changes in one statement."""
+
+    single: Plan[R]
+    group: Plan[R]  #: takes a list for each value of *single*, in the same order
+    place: int  #: of the key among the values
+    key_of: Callable[[R], object]  #: the key of the change that touched a row
+
+
+def group_plan(change: Guarded[R]) -> GroupPlan[R]:
+    """Return *change*, which has a key, as one statement for several changes at once, compiled at its first use.
+
+    Raises:
+        TypeError: it can not be made one for several.
+    """
+    plan: GroupPlan[R] | None = change.plans.get("group")
+    if plan is None:
+        plan = change.plans["group"] = _compile_group(change)
+    return plan
+
+
+def _compile_group(change: Guarded[R]) -> GroupPlan[R]:
+    assert change.key is not None  # noqa: S101
+    value, column = change.key
+    single = single_plan(change)
+    types = _types(_single_statement(change))
+    given = sa.func.unnest(*(bindparam(name, type_=postgresql.ARRAY(types[name])) for name in single.order))
+    columns = [sa.column(name, types[name]) for name in single.order]
+    changes = sa.select(given.table_valued(*columns).render_derived()).cte("changes")
+    group = compile_plan(_group_statement(change, changes), "postgresql", change.row)
+    if group.order != single.order:
+        raise TypeError(f"a change with a key binds its values by name, an insert's in a select: {group.sql}")
+    key_of = _itself if field_names(change.row) is None else operator.attrgetter(column)
+    return GroupPlan(single, group, single.order.index(value), key_of)
+
+
+def _itself(value: R) -> R:
+    return value
+
+
+def _types(statement: sa.Select[Any]) -> dict[str, sa.types.TypeEngine[Any]]:
+    compiled = statement.compile(dialect=DIALECTS["postgresql"])
+    assert isinstance(compiled, SQLCompiler)  # noqa: S101  # it is no DDL
+    return {name: bind.type for name, bind in compiled.binds.items()}
+
+
+def _group_statement(change: Guarded[R], changes: sa.CTE) -> sa.Select[Any]:
+    """Return the single statement with the columns of *changes* in place of its values."""
+    assert change.key is not None  # noqa: S101
+    value, column = change.key
+
+    def of_change(element: Any, **_: object) -> Any:
+        named = isinstance(element, sa.BindParameter) and not element.unique
+        return changes.c[element.key] if named else None
+
+    def for_all(element: object) -> Any:
+        return visitors.replacement_traverse(cast("Any", element), {}, of_change)
+
+    guard = for_all(change.guard).cte("guard")
+    source = guard.join(changes, guard.c[column] == changes.c[value])
+    return _with_follows(guard, [_insert_from(follow, guard, source, for_all) for follow in change.follows])
+
+
 def _single_statement(change: Guarded[R]) -> sa.Select[Any]:
     guard = cast("sa.sql.dml.UpdateBase", change.guard).cte("guard")
-    follows = [
-        _insert_from(follow, guard).cte(f"follow_{number}") for number, follow in enumerate(change.follows, start=1)
-    ]
-    return sa.select(guard).add_cte(*follows)
+    return _with_follows(guard, [_insert_from(follow, guard, guard) for follow in change.follows])
 
 
-def _insert_from(follow: Follow, guard: sa.CTE) -> sa.Insert:
+def _with_follows(guard: sa.CTE, follows: Sequence[sa.Insert]) -> sa.Select[Any]:
+    ctes = [follow.cte(f"follow_{number}") for number, follow in enumerate(follows, start=1)]
+    return sa.select(guard).add_cte(*ctes)
+
+
+def _insert_from(
+    follow: Follow, guard: sa.CTE, source: sa.FromClause, given: Callable[[sa.ColumnElement[Any]], Any] = _itself
+) -> sa.Insert:
     columns = [
-        guard.c[value.name] if isinstance(value, Returned) else _typed(value, follow.table.c[name])
+        guard.c[value.name] if isinstance(value, Returned) else given(_typed(value, follow.table.c[name]))
         for name, value in follow.values.items()
     ]
-    return sa.insert(follow.table).from_select(list(follow.values), sa.select(*columns).select_from(guard))
+    return sa.insert(follow.table).from_select(list(follow.values), sa.select(*columns).select_from(source))
 
 
 def _insert(follow: Follow) -> sa.Insert:

@@ -12,6 +12,7 @@ import asyncpg
 from kernel import errors
 from kernel.database.executor import Operation, Operations, PlanExecutor, Record
 from kernel.database.failures import is_lost, postgres_failure
+from kernel.database.groups import Groups
 from kernel.database.guards import single_plan
 from kernel.database.location import Location
 from kernel.database.lookups import Lookups
@@ -110,6 +111,7 @@ class PostgresDatabase(_PostgresExecutor):
         self._location = location
         self._pool = Pool(PostgresDriver(location), name=location.plugin, size=pool_size)
         self._lookups = Lookups(self.dialect, self._fetch)
+        self._groups = Groups(self._fetch)
         self._engine: AsyncEngine | None = None
 
     def transaction(self) -> PostgresTransaction:
@@ -117,6 +119,12 @@ class PostgresDatabase(_PostgresExecutor):
 
     async def lookup(self, lookup: Lookup[R], key: object) -> R | None:
         found: R | None = await self._lookups.ask(lookup, key)
+        return found
+
+    async def guarded(self, change: Guarded[R], /, **values: object) -> R | None:
+        if change.key is None:
+            return await super().guarded(change, **values)
+        found: R | None = await self._groups.ask(change, values)
         return found
 
     def engine(self) -> AsyncEngine:
@@ -130,6 +138,7 @@ class PostgresDatabase(_PostgresExecutor):
 
     async def close(self) -> None:
         await self._lookups.close()
+        await self._groups.close()
         if self._engine is not None:
             await self._engine.dispose()
         await self._pool.close()

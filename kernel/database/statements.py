@@ -83,16 +83,23 @@ class Guarded(Compilable, Generic[R_co]):
     *guard* is an insert or update with `returning` (columns as in `Query`). If it touches a row, every `Follow` is
     inserted in the same transaction; if it touches none, nothing happens. PostgreSQL runs it as one statement,
     SQLite as several inside one transaction.
+
+    With a *key*, changes made at the same moment outside a transaction share one statement and one commit on
+    PostgreSQL; each of them still happens or not by itself. It names a value and the column, among those returned,
+    that has this value in the one row that the guard touches. An insert takes its values from a select.
     """
 
-    __slots__ = ("follows", "guard", "row")
+    __slots__ = ("follows", "guard", "key", "row")
 
-    def __init__(self, guard: Statement, row: type[R_co], follows: Sequence[Follow]) -> None:
+    def __init__(
+        self, guard: Statement, row: type[R_co], follows: Sequence[Follow] = (), *, key: tuple[str, str] | None = None
+    ) -> None:
         super().__init__()
         _check_columns(guard, row)
         self.guard = guard
         self.row = row
         self.follows = tuple(follows)
+        self.key = key
 
 
 class Lookup(Compilable, Generic[R_co]):

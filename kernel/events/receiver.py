@@ -48,7 +48,7 @@ BEGIN: Final = Command(
 MOVE: Final = Command(
     sa.update(inbox_cursor)
     .where(
-        inbox_cursor.c.handler == bindparam("by_handler"),
+        inbox_cursor.c.handler.in_(bindparam("handlers", expanding=True)),
         inbox_cursor.c.source == bindparam("of_source"),
         inbox_cursor.c.position == bindparam("moved_from"),
     )
@@ -181,9 +181,10 @@ class Receiver:
         return len(rows)
 
     async def _move(self, session: Session, source: str, cursors: Mapping[str, int], to: int) -> None:
-        for handler, position in sorted(cursors.items()):
-            values = {"by_handler": handler, "of_source": source, "moved_from": position, "moved_to": to}
-            if position < to and not await session.run(MOVE, **values):
+        for position in sorted(set(cursors.values())):  # almost always one
+            handlers = sorted(handler for handler, at in cursors.items() if at == position)
+            values = {"handlers": handlers, "of_source": source, "moved_from": position, "moved_to": to}
+            if position < to and await session.run(MOVE, **values) < len(handlers):
                 raise _Overtaken
 
     def _row(self, handler: str, source: str, entry: Entry) -> dict[str, object]:

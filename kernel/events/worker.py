@@ -2,14 +2,18 @@
 
 Order is kept for each source and key: while an event waits for its next attempt, later ones of its key wait behind it.
 A dead event lets them pass.
+
+Events that wait together are handled in one transaction, since its cost is many times that of a small handler. If one
+of them fails, all are rolled back and handled one by one, so that a failure counts for the event that caused it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,6 +33,8 @@ from kernel.events.settings import EventSettings
 BACKOFF: Final = 2.6  # each delay is so many times the one before: 1 s to 5 min in seven steps
 JITTER: Final = 0.2  # of the delay, either way
 LONGEST_ERROR: Final = 2000  # characters
+TOGETHER: Final = 50  # events, at most, in one transaction
+TOGETHER_SECONDS: Final = 0.1  # after which a transaction takes no further event
 
 
 class Undeliverable(Exception):
@@ -79,20 +85,23 @@ def _takeable(*columns: sa.Column[Any]) -> sa.Select[Any]:
             inbox.c.seq == _oldest_of_key,
         )
         .order_by(inbox.c.next_at, inbox.c.seq)
-        .limit(sa.literal_column("1"))
     )
 
 
+#: The oldest of each key, which so depend on each other no more than two processes' events do.
 NEXT: Final = Query(
-    _takeable(*(inbox.c[name] for name in Row.__struct_fields__)).with_for_update(of=inbox, skip_locked=True), Row
+    _takeable(*(inbox.c[name] for name in Row.__struct_fields__))
+    .limit(bindparam("most", type_=sa.Integer))
+    .with_for_update(of=inbox, skip_locked=True),
+    Row,
 )
 
 #: Is there anything to take: from another process, or for another attempt? Asked now and then without a transaction.
-ANY_DUE: Final = Query(_takeable(inbox.c.seq), int)
+ANY_DUE: Final = Query(_takeable(inbox.c.seq).limit(sa.literal_column("1")), int)
 
 DONE: Final = Command(
     sa.update(inbox)
-    .where(inbox.c.seq == bindparam("of_seq"))
+    .where(inbox.c.seq.in_(bindparam("seqs", expanding=True)))
     .values(
         state=sa.literal_column("'done'"),
         attempts=inbox.c.attempts + 1,
@@ -128,7 +137,7 @@ HOLD_BACK: Final = Command(
 
 
 class Worker:
-    """Runs one handler, one event at a time in this process."""
+    """Runs one handler, one event after the other in this process."""
 
     def __init__(
         self,
@@ -156,28 +165,47 @@ class Worker:
     async def drain(self, until: Callable[[], bool] = lambda: False) -> int:
         """Handle all that is due, or stop after the event at which *until* says so; return how many were tried."""
         tried = 0
-        while not until() and await self._handle_next():
+        while not until():
+            async with self._one_at_a_time:
+                now = await self._take(TOGETHER, until)
+            if not now:
+                break
+            tried += now
+        return tried
+
+    async def _take(self, most: int, until: Callable[[], bool]) -> int:
+        """Handle up to *most* events; return how many were tried."""
+        rows: list[Row] = []
+        try:
+            async with self._slots, self._db.transaction() as session:
+                rows = await session.all(NEXT, of_handler=self._handler.name, now=self._clock.now(), most=most)
+                return await self._handle_together(session, rows, until)
+        except Exception as error:
+            if not rows:
+                raise
+            if len(rows) == 1:
+                await self._failed(rows[0], error)
+                return 1
+        return await self._take_one_by_one(len(rows), until)
+
+    async def _take_one_by_one(self, count: int, until: Callable[[], bool]) -> int:
+        tried = 0
+        while tried < count and not until() and await self._take(1, until):
             tried += 1
         return tried
 
-    async def _handle_next(self) -> bool:
-        async with self._one_at_a_time:
-            return await self._take_next()
-
-    async def _take_next(self) -> bool:
-        row = None
-        try:
-            async with self._slots, self._db.transaction() as session:
-                row = await session.first(NEXT, of_handler=self._handler.name, now=self._clock.now())
-                if row is None:
-                    return False
-                await self._handle(session, row)
-                await session.run(DONE, of_seq=row.seq, now=self._clock.now())
-        except Exception as error:
-            if row is None:
-                raise
-            await self._failed(row, error)
-        return True
+    async def _handle_together(self, session: Session, rows: Sequence[Row], until: Callable[[], bool]) -> int:
+        """Handle *rows* until the time of the transaction is up, and mark what was handled as done."""
+        handled: list[int] = []
+        began = monotonic()
+        for row in rows:
+            await self._handle(session, row)
+            handled.append(row.seq)
+            if until() or monotonic() - began > TOGETHER_SECONDS:
+                break
+        if handled:
+            await session.run(DONE, seqs=handled, now=self._clock.now())
+        return len(handled)
 
     async def _handle(self, session: Session, row: Row) -> None:
         delivery = Delivery(

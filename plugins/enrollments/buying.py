@@ -129,7 +129,7 @@ class Buying:
             refusal=None,
             created_at=self._ctx.clock.now(),
         )
-        begun = await self._ctx.db.first(
+        begun = await self._ctx.db.guarded(
             purchases.BEGIN,
             id=purchase.id,
             user_id=user_id,

@@ -69,7 +69,7 @@ _HAS_ACCESS: Final = sa.exists().where(
     grants.c.ends_at.is_(None),
 )
 #: Returns nothing where the key was used, the course is being or was bought, or is the person's already.
-BEGIN: Final = Query(
+BEGIN: Final = Guarded(
     insert(purchases)
     .from_select(
         [*_GIVEN, "created_at", "state", "reason"],
@@ -83,6 +83,7 @@ BEGIN: Final = Query(
     .on_conflict_do_nothing()
     .returning(purchases.c.id),
     UUID,
+    key=("id", "id"),
 )
 #: Gives the access that was paid for, and tells of it, unless the purchase is no longer pending.
 COMPLETE: Final = Guarded(
@@ -108,6 +109,7 @@ COMPLETE: Final = Guarded(
         ),
         outbox_follow(),
     ),
+    key=("purchase_id", "id"),
 )
 #: Gives the purchase up, and tells of it, unless it is no longer pending.
 FAIL: Final = Guarded(

@@ -22,7 +22,9 @@ _COLUMNS: Final = tuple(charges.c[name] for name in Charge.__struct_fields__)
 _VALUES: Final = {column.name: bind(f"charge_{column.name}", column) for column in _COLUMNS}
 
 #: Takes the money, writes the movement, the charge and the event; nothing if the wallet holds too little.
-TAKE: Final = Guarded(DEBIT, WalletState, (*FOLLOWS, Follow(charges, _VALUES), outbox_follow()))
+TAKE: Final = Guarded(
+    DEBIT, WalletState, (*FOLLOWS, Follow(charges, _VALUES), outbox_follow()), key=("owner", "user_id")
+)
 
 #: The same for nothing to pay: there is no movement.
 TAKE_NOTHING: Final = Guarded(

@@ -38,6 +38,7 @@ def revenue_account(course_id: UUID) -> str:
 class WalletState(msgspec.Struct, frozen=True):
     """A wallet right after a movement."""
 
+    user_id: UUID
     balance: int
     version: int
 
@@ -119,7 +120,7 @@ FOLLOWS: Final = (
     ),
 )
 
-_STATE: Final = (wallets.c.balance, wallets.c.version)
+_STATE: Final = (wallets.c.user_id, wallets.c.balance, wallets.c.version)
 
 #: Takes from a wallet what it holds, and touches nothing if it holds less.
 DEBIT: Final = (

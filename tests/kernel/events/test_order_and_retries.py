@@ -12,7 +12,7 @@ from kernel import Delivery, on
 from kernel.database import Command, Query, Session
 from kernel.database.tables import inbox, outbox
 from kernel.events.settings import EventSettings
-from kernel.events.worker import delay_after
+from kernel.events.worker import TOGETHER_SECONDS, delay_after
 from tests.kernel.events.house import House, Note, Opened, Sold, ids, sales, until, write_down
 
 ATTEMPTS = Query(sa.select(inbox.c.attempts).order_by(inbox.c.seq), int)
@@ -243,3 +243,55 @@ async def test_handler_that_runs_when_the_process_stops_may_finish(house: House)
         asyncio.get_running_loop().call_later(0.1, gate.set)
 
     assert await process.noted() == sales(1)
+
+
+class Recorder:
+    """Writes down, and remembers in which transaction."""
+
+    def __init__(self, seconds: float = 0) -> None:
+        self.sessions: list[Session] = []
+        self.seconds = seconds
+
+    async def __call__(self, session: Session, delivery: Delivery[Sold]) -> None:
+        self.sessions.append(session)
+        await write_down(session, delivery)
+        await asyncio.sleep(self.seconds)
+
+
+async def test_events_that_wait_together_are_handled_in_one_transaction(house: House) -> None:
+    """Those of different keys, since one key's follow each other; nothing is handled twice."""
+    recorder = Recorder()
+    process = await house.process(ledger=[on(Sold, recorder, name="note")])
+
+    for number in range(10):
+        await process.sell(1, f"customer {number}", first=number)
+    await process.runtime.settle()
+
+    assert len(recorder.sessions) == 10
+    assert len(set(map(id, recorder.sessions))) == 1
+    assert sorted(note.number for note in await process.noted()) == list(range(10))
+
+
+async def test_failure_counts_for_the_event_that_caused_it_alone(house: House) -> None:
+    """What was handled in the same transaction is handled again, once each, without a failed attempt."""
+    process = await house.process(ledger=[on(Sold, Stubborn(2), name="note")])
+
+    for number in range(5):
+        await process.sell(1, f"customer {number}", first=number)
+    await process.runtime.settle()
+
+    assert [note.number for note in await process.noted()] == [0, 1, 3, 4]
+    assert await process.databases["ledger"].all(ATTEMPTS) == [1] * 5
+
+
+async def test_slow_handlers_share_no_transaction(house: House) -> None:
+    """A transaction takes no further event when its time is up: locks are not held for the sum of many handlers."""
+    recorder = Recorder(TOGETHER_SECONDS * 0.7)
+    process = await house.process(ledger=[on(Sold, recorder, name="note")])
+
+    for number in range(4):
+        await process.sell(1, f"customer {number}", first=number)
+    await process.runtime.settle()
+
+    assert len({id(session) for session in recorder.sessions}) == 2
+    assert sorted(note.number for note in await process.noted()) == [0, 1, 2, 3]

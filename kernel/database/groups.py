@@ -1,0 +1,79 @@
+"""Changes of the same kind that wait at the same moment: one statement and one commit for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
+
+from kernel import errors
+from kernel.database.gathering import PATIENCE, Gathering, Waiter, refuse
+from kernel.database.guards import GroupPlan, group_plan
+from kernel.database.plans import Plan
+from kernel.database.statements import Guarded
+
+GROUP_LIMIT: Final = 100  # changes in one statement
+
+Values = dict[str, object]
+
+
+class Fetch(Protocol):
+    """Runs a plan in a transaction of its own."""
+
+    async def __call__(self, plan: Plan[Any], arguments: list[Any], /) -> Sequence[Sequence[object]]: ...
+
+
+class Groups:
+    """The changes with keys of one database.
+
+    Of each kind one group is under way, and who comes meanwhile shares the next; a group that waits for somebody's
+    lock holds up only those who are in it. Groups lock their rows in the order of their keys, so that those of
+    several processes do not wait for each other in a circle.
+    """
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._gathering = Gathering(self._change, limit=GROUP_LIMIT, patience=PATIENCE)
+
+    def ask(self, change: Guarded[Any], values: Values) -> asyncio.Future[Any]:
+        """Return the row to come that the change touches."""
+        plan = group_plan(change)
+        return self._gathering.ask(change, plan.single.arguments(values))
+
+    async def close(self) -> None:
+        """Refuse everybody who waits."""
+        await self._gathering.close()
+
+    async def _change(self, change: Guarded[Any], batch: list[Waiter[list[object]]]) -> None:
+        plan = group_plan(change)
+        for group in _without_twins(plan.place, batch):
+            await self._change_together(plan, group)
+
+    async def _change_together(self, plan: GroupPlan[Any], group: Sequence[Waiter[list[object]]]) -> None:
+        arguments = [list(column) for column in zip(*(given for given, _ in group), strict=True)]
+        try:
+            records = await self._fetch(plan.group, arguments)
+        except errors.DatabaseUnavailable as error:  # whether anything happened is not known
+            refuse(group, error)
+        except Exception as error:  # nothing has happened
+            if len(group) == 1:
+                refuse(group, error)
+            else:
+                await asyncio.gather(*(self._change_together(plan, (waiter,)) for waiter in group))
+        else:
+            rows = {plan.key_of(row): row for row in map(plan.group.decode, records)}
+            for given, answer in group:
+                if not answer.done():
+                    answer.set_result(rows.get(given[plan.place]))
+
+
+def _without_twins(place: int, batch: list[Waiter[list[object]]]) -> list[list[Waiter[list[object]]]]:
+    """Return the batch in groups, each sorted by its keys and without two changes of one key."""
+    groups: list[dict[object, Waiter[list[object]]]] = []
+    for waiter in batch:
+        key = waiter[0][place]
+        group = next((group for group in groups if key not in group), None)
+        if group is None:
+            groups.append(group := {})
+        group[key] = waiter
+    return [[group[key] for key in sorted(group)] for group in groups]  # type: ignore[type-var]

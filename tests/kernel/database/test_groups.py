@@ -1,0 +1,217 @@
+"""Changes with a key share a statement when they are made together, and each happens or not by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql import insert
+
+from kernel import errors
+from kernel.database import Database, Follow, Guarded
+from kernel.database.groups import GROUP_LIMIT, Groups
+from kernel.database.plans import Plan
+from tests.kernel.database.conftest import Open
+from tests.kernel.database.library import ADD_BOOK, COPIES, LEND, LOANS, SET_COPIES, Stock, books, loans
+
+LEND_TOGETHER = Guarded(LEND.guard, Stock, LEND.follows, key=("id", "id"))
+ADD_TOGETHER = Guarded(
+    insert(books)
+    .from_select(
+        ["id", "title", "copies", "state"],
+        sa.select(
+            bindparam("id", type_=sa.Uuid),
+            bindparam("title", type_=sa.Text),
+            sa.literal_column("1"),
+            sa.literal_column("'new'"),
+        ).where(bindparam("title", type_=sa.Text) != sa.literal_column("'forbidden'")),
+    )
+    .on_conflict_do_nothing()
+    .returning(books.c.id),
+    UUID,
+    [Follow(loans, {"book_id": bindparam("id"), "reader": bindparam("title")})],
+    key=("id", "id"),
+)
+
+
+@pytest_asyncio.fixture
+async def shelf(db: Database) -> list[UUID]:
+    """The ids of ten books; there are as many copies of each as its place in the list."""
+    ids = [uuid4() for _ in range(10)]
+    await db.run_many(ADD_BOOK, [{"id": book, "title": str(n), "copies": n} for n, book in enumerate(ids)])
+    return ids
+
+
+async def lend(db: Database, *wishes: tuple[UUID, str]) -> list[Stock | BaseException | None]:
+    """Lend each of the books to its reader, all at the same moment."""
+    changes = [db.guarded(LEND_TOGETHER, id=book, reader=reader) for book, reader in wishes]
+    return await asyncio.gather(*changes, return_exceptions=True)
+
+
+async def test_each_change_of_a_group_finds_its_own_row(db: Database, shelf: list[UUID]) -> None:
+    """Whose guard finds nothing gets None, and nothing follows for it; everybody else gets the own row."""
+    lent = await lend(db, *((book, f"reader of {n}") for n, book in enumerate(shelf)))
+
+    assert lent == [None, *(Stock(book, number) for number, book in enumerate(shelf[1:]))]
+    written = {(loan.book_id, loan.reader, loan.note, loan.copies_left) for loan in await db.all(LOANS)}
+    assert written == {(shelf[n], f"reader of {n}", "lent", n - 1) for n in range(1, 10)}
+
+
+@pytest.mark.parametrize("turn", range(20))
+async def test_changes_of_one_row_see_each_other(db: Database, shelf: list[UUID], turn: int) -> None:
+    """Of many that want the same row at the same moment as many succeed as it has to give."""
+    wishes = [(shelf[3], f"reader {n}") for n in range(10)] + [(shelf[5], f"other {n}") for n in range(4)]
+
+    lent = await lend(db, *wishes)
+
+    assert sorted(stock.copies for stock in lent[:10] if isinstance(stock, Stock)) == [0, 1, 2]
+    assert sorted(stock.copies for stock in lent[10:] if isinstance(stock, Stock)) == [1, 2, 3, 4]
+    assert (await db.one(COPIES, id=shelf[3]), await db.one(COPIES, id=shelf[5])) == (0, 1)
+    assert len(await db.all(LOANS)) == 7
+
+
+async def test_change_that_is_refused_leaves_the_others_of_its_group(db: Database, shelf: list[UUID]) -> None:
+    """A broken constraint undoes the change that broke it and no other."""
+    await lend(db, (shelf[9], "ada"))
+
+    lent = await lend(db, (shelf[1], "bob"), (shelf[2], "ada"), (shelf[3], "eve"), (shelf[0], "joe"))
+
+    assert isinstance(lent[1], errors.UniqueViolation)
+    assert [lent[0], *lent[2:]] == [Stock(shelf[1], 0), Stock(shelf[3], 2), None]
+    assert [await db.one(COPIES, id=book) for book in shelf[:4]] == [0, 0, 2, 2]
+    assert {loan.reader for loan in await db.all(LOANS)} == {"ada", "bob", "eve"}
+
+
+async def test_guard_that_inserts_is_made_for_several(db: Database) -> None:
+    """Conditions and conflicts hold for each row, also between those of one group."""
+    ids = [uuid4() for _ in range(4)]
+    titles = ("Emma", "forbidden", "Ulysses", "Emma")
+
+    added = await asyncio.gather(
+        *(db.guarded(ADD_TOGETHER, id=book, title=title) for book, title in zip(ids, titles, strict=True))
+    )
+
+    assert added[1:3] == [None, ids[2]]
+    assert {added[0], added[3]} in ({ids[0], None}, {ids[3], None})
+    assert sorted(loan.reader for loan in await db.all(LOANS)) == ["Emma", "Ulysses"]
+
+
+async def test_values_that_do_not_fit_are_refused_before_anything_happens(db: Database, shelf: list[UUID]) -> None:
+    """The mistake of one call does not reach the others."""
+    with pytest.raises(TypeError, match=r"misses the values \['reader'\]"):
+        await db.guarded(LEND_TOGETHER, id=shelf[1])
+
+    assert await db.all(LOANS) == []
+
+
+@pytest.mark.postgresql_only
+async def test_value_that_no_column_can_hold_harms_its_own_change_only(db: Database, shelf: list[UUID]) -> None:
+    """The driver refuses the whole group, which is then made one by one."""
+    lent = await lend(db, (shelf[1], "ada"), (shelf[2], "\0"), (shelf[3], "eve"))
+
+    assert isinstance(lent[1], errors.DatabaseError)
+    assert (lent[0], lent[2]) == (Stock(shelf[1], 0), Stock(shelf[3], 2))
+
+
+@pytest.mark.postgresql_only
+async def test_group_that_waits_for_a_lock_holds_up_nobody_else(open_db: Open, shelf: list[UUID]) -> None:
+    """Somebody's long transaction delays those who want its row, and no later group."""
+    db, other = await open_db(), await open_db()
+
+    async with other.transaction() as session:
+        await session.run(SET_COPIES, id=shelf[4], copies=7)
+        held = asyncio.create_task(lend(db, (shelf[4], "ada")))
+        await asyncio.sleep(0.05)
+        passed = await asyncio.wait_for(lend(db, (shelf[5], "bob"), (shelf[6], "eve")), 5)
+        assert not held.done()
+
+    assert passed == [Stock(shelf[5], 4), Stock(shelf[6], 5)]
+    assert await held == [Stock(shelf[4], 6)]
+
+
+@pytest.mark.postgresql_only
+async def test_insert_with_a_key_takes_its_values_from_a_select(db: Database) -> None:
+    """What can not be made one statement for several is refused at its first use, with the remedy."""
+    add = Guarded(
+        insert(books).values(id=bindparam("id"), title=bindparam("title"), copies=1).returning(books.c.id),
+        UUID,
+        key=("id", "id"),
+    )
+
+    with pytest.raises(TypeError, match="an insert's in a select"):
+        await db.guarded(add, id=uuid4(), title="Emma")
+
+
+class Desk:
+    """A database that writes down how many changes each statement makes, and answers when it is told to."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.groups: list[int] = []
+        self.open = asyncio.Event()
+        self.failure = failure
+        self.changes = Groups(self.fetch)
+
+    async def fetch(self, plan: Plan[Any], arguments: list[Any], /) -> Sequence[Sequence[object]]:
+        self.groups.append(len(arguments[0]))
+        await self.open.wait()
+        if self.failure is not None:
+            raise self.failure
+        return []
+
+    def lend(self, book: UUID) -> asyncio.Future[Any]:
+        """Lend *book*."""
+        return self.changes.ask(LEND_TOGETHER, {"id": book, "reader": "ada"})
+
+
+async def test_changes_that_come_while_a_group_is_under_way_share_the_next() -> None:
+    """The first goes alone, the others together, but for those of the same row."""
+    desk = Desk()
+    ids = [UUID(int=number) for number in range(5)]
+
+    first = desk.lend(ids[0])
+    await asyncio.sleep(0.01)
+    others = [desk.lend(book) for book in (*ids, ids[1])]
+    desk.open.set()
+    await asyncio.gather(first, *others)
+
+    assert desk.groups == [1, 5, 1]
+
+
+async def test_group_has_a_limit() -> None:
+    """A crowd is served in several statements."""
+    desk = Desk()
+    desk.open.set()
+
+    await asyncio.gather(*(desk.lend(UUID(int=number)) for number in range(GROUP_LIMIT + 1)))
+
+    assert desk.groups == [GROUP_LIMIT, 1]
+
+
+async def test_group_of_which_the_outcome_is_unknown_is_not_made_again() -> None:
+    """When the connection is lost, everybody is told so and nothing is repeated."""
+    desk = Desk(errors.DatabaseUnavailable("gone"))
+    desk.open.set()
+
+    outcomes = await asyncio.gather(*(desk.lend(UUID(int=n)) for n in range(3)), return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [errors.DatabaseUnavailable] * 3
+    assert desk.groups == [3]
+
+
+async def test_closing_refuses_those_who_wait() -> None:
+    """Nobody waits for ever for a database that is closed."""
+    desk = Desk()
+    waiting = [desk.lend(UUID(int=number)) for number in range(3)]
+    await asyncio.sleep(0.01)
+    waiting.append(desk.lend(UUID(int=9)))
+
+    await desk.changes.close()
+
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [errors.DatabaseUnavailable] * 4
