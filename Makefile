@@ -7,6 +7,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Distributions of their own, installed and tested as a third party's would be.
+EXAMPLES := $(wildcard examples/lyceum-*)
 # Bytecode makes a start three times as fast; it is made at installation even where the environment forbids it.
 COMPILE := $(BIN)/python -m compileall -q -j 0
 
@@ -15,11 +17,12 @@ COMPILE := $(BIN)/python -m compileall -q -j 0
 install: .venv/installed
 
 # Made anew only when the lock or the metadata changed.
-.venv/installed: requirements.lock pyproject.toml
+.venv/installed: requirements.lock pyproject.toml $(EXAMPLES:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit("lyceum needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --no-input -q --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --disable-pip-version-check --no-input -q --no-deps --no-build-isolation --no-index -e .
+	$(BIN)/python -m pip install --disable-pip-version-check --no-input -q --no-deps --no-build-isolation --no-index \
+		-e . $(EXAMPLES:%=-e %)
 	-$(COMPILE) .venv/lib kernel plugins
 	touch $@
 
@@ -28,6 +31,7 @@ run: install
 
 test: install
 	$(BIN)/pytest $(ARGS)
+	$(if $(ARGS),,$(foreach example,$(EXAMPLES),$(BIN)/pytest $(example) &&) true)
 
 bench: install
 	$(BIN)/python -m bench $(ARGS)

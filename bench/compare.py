@@ -77,7 +77,7 @@ def peer_loads(folder: Path) -> dict[str, Load]:
     gets.write_text("\n".join(f"/courses/{number}" for number in range(1, peers_data.COURSES + 1)))
     pages.write_text("\n".join(f"/courses?limit=20&offset={20 * page}" for page in range(10)))
     tokens, bodies = folder / "peer-tokens", folder / "peer-bodies"
-    buyers = range(1, peers_data.USERS + 1, 4)
+    buyers = range(1, peers_data.USERS + 1, peers_data.EACH_BUYER)
     tokens.write_text("\n".join(jwt.encode({"sub": str(user)}, SECRET, "HS256") for user in buyers))
     bodies.write_text("\n".join(json.dumps({"courseId": n}) for n in range(1, peers_data.COURSES + 1)))
     buy = {"BENCH_TOKENS": str(tokens), "BENCH_BODIES": str(bodies), "BENCH_PATH": "/enrollments"}

@@ -19,6 +19,9 @@ import psutil
 DRIVERS: Final = Path(__file__).parent / "drivers"
 SERVER_CORE: Final = "0"
 DRIVER_CORE: Final = "1"  # shared by wrk, PostgreSQL and Redis
+LOOK: Final = 0.3  # seconds between two looks at whether a server rests
+IDLE: Final = 0.1  # of a core, which a server that rests takes at most
+LONGEST_REST: Final = 30.0  # seconds
 MILLISECONDS: Final = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
@@ -69,7 +72,7 @@ def measure(load: Load, server: psutil.Process, url: str, *, connections: int = 
         text=True,
         check=True,
     )
-    spent = _cpu_seconds(server) - before
+    spent = _settled_cpu_seconds(server) - before
     return _read(done.stdout, spent)
 
 
@@ -87,6 +90,18 @@ def wait_until_answering(url: str, seconds: float = 30) -> None:
             time.sleep(0.05)
         else:
             return
+
+
+def _settled_cpu_seconds(process: psutil.Process) -> float:
+    """Return the CPU time once the server rests: work that was put off belongs to the requests that caused it."""
+    deadline = time.monotonic() + LONGEST_REST
+    spent = _cpu_seconds(process)
+    while time.monotonic() < deadline:
+        time.sleep(LOOK)
+        before, spent = spent, _cpu_seconds(process)
+        if spent - before < LOOK * IDLE:
+            break
+    return spent
 
 
 def _cpu_seconds(process: psutil.Process) -> float:

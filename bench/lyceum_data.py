@@ -73,7 +73,7 @@ async def seed(url: str, folder: Path, pool: int) -> Seeded:
     async with platform.running(background=False):
         made = await _courses(platform.context("courses"))
         buyers = await _wallets(platform.context("payments"))
-        tokens = await _tokens(platform.context("auth"), buyers[::4])
+        tokens = await _tokens(platform.context("auth"), buyers[:: peers_data.EACH_BUYER])
     return Seeded(config, _loads(folder, made, tokens))
 
 

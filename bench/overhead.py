@@ -162,7 +162,7 @@ def lyceum(*routes: Route, identity: bool = False, access: AccessLog = nowhere) 
         [Mounted(plugin="courses", mount="courses", routes=routes, db=db)] if routes else [],
         disabled={},
         services=services,
-        deployment=Deployment(name="Bench", public_url="http://localhost:8080", development=False),
+        deployment=Deployment(name="Bench", public_url="http://localhost:8080", currency="EUR", development=False),
         settings=settings,
         limiter=Limiter(None, LOG),
         metrics=HttpMetrics(),

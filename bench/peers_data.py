@@ -12,6 +12,7 @@ import asyncpg
 
 COURSES: Final = 10_000
 USERS: Final = 20_000
+EACH_BUYER: Final = 20  # one user in so many buys, under a token that, as in use, sends more than one request
 TEACHERS: Final = 200
 BALANCE: Final = 2_000_000_000  # minor units: nobody runs dry during a run
 

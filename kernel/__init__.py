@@ -2,13 +2,15 @@
 
 from kernel import errors
 from kernel.capabilities import Capability, Contribution
+from kernel.cli.console import Console
 from kernel.clock import Clock
 from kernel.context import Context
 from kernel.events.event import Delivery, Event, EventHandler, on
 from kernel.http import problems
-from kernel.http.answers import Answer, Cookie, Encoded, Renders, etag_of, require_match
+from kernel.http.answers import Answer, Cookie, Encoded, Renders, etag_of, require_match, shared_page
 from kernel.http.identity import IDENTITY, Identity, Principal
 from kernel.http.pages import Page, PageQuery, page
+from kernel.http.reference import api_document
 from kernel.http.request import Request
 from kernel.http.routes import PUBLIC, SIGNED_IN, Idempotency, RateLimit, Route, delete, get, patch, post, put
 from kernel.ids import new_id
@@ -22,7 +24,8 @@ from kernel.plugin import (
     Provide,
     hookimpl,
 )
-from kernel.settings import NoSettings, Secret, Settings
+from kernel.secrets import Secrets, Unsealable
+from kernel.settings import NoSettings, Rate, Secret, Settings
 from kernel.web import declarations as web
 
 __all__ = [
@@ -34,6 +37,7 @@ __all__ = [
     "Capability",
     "Check",
     "Clock",
+    "Console",
     "Context",
     "Contribution",
     "Cookie",
@@ -52,12 +56,16 @@ __all__ = [
     "Plugin",
     "Principal",
     "Provide",
+    "Rate",
     "RateLimit",
     "Renders",
     "Request",
     "Route",
     "Secret",
+    "Secrets",
     "Settings",
+    "Unsealable",
+    "api_document",
     "delete",
     "errors",
     "etag_of",
@@ -71,5 +79,6 @@ __all__ = [
     "problems",
     "put",
     "require_match",
+    "shared_page",
     "web",
 ]

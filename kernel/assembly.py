@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import importlib_metadata
@@ -70,14 +70,12 @@ def assemble(
     resolution = _resolve(config, catalogue, members, safe=safe)
     running = [members[name] for name in resolution.order]
     _configure(config, catalogue, hooks, running)
-    _check_mounts(running)
-    assembly = Assembly(config=config, hooks=hooks, members=members, resolution=resolution, roles={})
+    roles = _admit(running)
+    assembly = Assembly(config=config, hooks=hooks, members=members, resolution=resolution, roles=roles)
     for member in running:
         with member.trying():
             assembly.check_requirements(member)
-    roles = check_permissions({member.name: member.permissions for member in running if member.alive})
-    check_events(member.manifest for member in running if member.manifest and member.alive)
-    return replace(assembly, roles=roles)
+    return assembly
 
 
 def _discover(
@@ -177,6 +175,24 @@ def _migrations(hooks: Hooks, name: str) -> Migrations | None:
             f"its hook 'migrations' returned {found!r}; return a kernel.Migrations or None", plugin=name
         )
     return found
+
+
+def _admit(running: Iterable[Member]) -> Mapping[str, frozenset[str]]:
+    """Check the plugins against each other and return the roles; an optional one gives way to a required one."""
+    admitted: list[Member] = []
+    roles = _check_together(admitted)
+    for member in sorted(running, key=lambda one: one.optional):
+        if member.alive:
+            with member.trying():
+                roles = _check_together([*admitted, member])
+                admitted.append(member)
+    return roles
+
+
+def _check_together(members: Sequence[Member]) -> Mapping[str, frozenset[str]]:
+    _check_mounts(members)
+    check_events(member.manifest for member in members if member.manifest)
+    return check_permissions({member.name: member.permissions for member in members})
 
 
 def _check_mounts(running: Iterable[Member]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from kernel import errors
+from kernel.annotations import quote
 from kernel.conversion import Mistake, Reader, Reading
 from kernel.database.location import DatabaseSettings
 from kernel.deployment import Deployment
@@ -18,9 +19,10 @@ from kernel.http.operators import OperationsSettings
 from kernel.http.settings import HttpSettings
 from kernel.secrets import MINIMUM_LENGTH, Secrets, kept_secret
 from kernel.sections import SECTIONS, DatabaseSection, LogSettings, PluginsSettings, RedisSettings, ServerSettings
+from kernel.settings import Settings
 from kernel.sources import Leaf, Node, Table, gather, origins
 
-T = TypeVar("T")
+S = TypeVar("S", bound=Settings)
 
 SECRET_FILE: Final = "secret"  # in the folder of the SQLite files  # noqa: S105
 
@@ -51,9 +53,11 @@ class Config:
     def deployment(self) -> Deployment:
         """Return what every plugin may know."""
         server = self.server
-        return Deployment(name=server.name, public_url=server.url(), development=server.development)
+        return Deployment(
+            name=server.name, public_url=server.url(), currency=server.currency, development=server.development
+        )
 
-    def plugin_settings(self, plugin: str, kind: type[T]) -> Reading[T]:
+    def plugin_settings(self, plugin: str, kind: type[S]) -> Reading[S]:
         """Return `[plugins.<plugin>]` as a *kind*."""
         own = {key: node for key, node in self._plugin_table(plugin).items() if key != "database"}
         return Reader(self.environ).section(kind, own, f"plugins.{plugin}")
@@ -109,7 +113,7 @@ def load(
     values: dict[str, Any] = {}
     mistakes = [mistake for name, node in tree.items() for mistake in _check_section(name, node)]
     for name, kind in SECTIONS.items():
-        reading: Reading[object] = reader.section(kind, _section(tree, name), name)
+        reading: Reading[Settings] = reader.section(kind, _section(tree, name), name)
         values[name] = kind() if reading.value is None else reading.value
         mistakes.extend(reading.mistakes)
     providers = reader.mapping(_section(tree, "providers"), "providers")
@@ -183,6 +187,19 @@ def _across_sections(config: Config) -> Iterator[Mistake]:
             origin=config.where("server", "workers"),
             remedy="more than one process needs Redis; set [redis] url, or 1 worker",
         )
+    if config.server.development and (key := config.server.opening()):
+        yield _open_development(config, key)
+
+
+def _open_development(config: Config, key: str) -> Mistake:
+    return Mistake(
+        section="server",
+        key="development",
+        complaint=f"is true and {key} is {quote(getattr(config.server, key))}",
+        origin=", ".join(dict.fromkeys(config.where("server", one) for one in ("development", key))),
+        remedy="whoever comes from another machine would read everybody's sign-in codes in the mailbox; "
+        'set development = false, or host = "127.0.0.1" and no public_url',
+    )
 
 
 def _mentions_secret(config: Config) -> bool:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import os
 import re
-import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec.structs import FieldInfo
 
 from kernel.annotations import LISTS, Annotation, describe, mentions, quote, shape, struct
 from kernel.settings import Secret, Url
 from kernel.sources import Leaf, Node, Table, origins, plain
 
 T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,23 +46,15 @@ class Reading(Generic[T]):
     mistakes: tuple[Mistake, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Field:
-    name: str
-    key: str
-    type: Annotation
-    required: bool
-
-
 class Reader:
-    """Reads sections into Structs and dataclasses; references are looked up in *environ*."""
+    """Reads sections into Structs; references are looked up in *environ*."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._environ = environ
 
-    def section(self, kind: type[T], table: Table, name: str) -> Reading[T]:
+    def section(self, kind: type[S], table: Table, name: str) -> Reading[S]:
         """Return *table*, the section called *name*, as a *kind*."""
-        fields = {field.key: field for field in _fields(kind)}
+        fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
         mistakes = [_unknown(name, key, table[key], fields) for key in table if key not in fields]
         values: dict[str, object] = {}
         for key, field in fields.items():
@@ -167,18 +159,7 @@ def _read(path: Path) -> str:
     return found
 
 
-def _fields(kind: type) -> Iterator[_Field]:
-    if issubclass(kind, msgspec.Struct):
-        for field in msgspec.structs.fields(kind):
-            yield _Field(field.name, field.encode_name, field.type, field.required)
-        return
-    hints = typing.get_type_hints(kind, include_extras=True)
-    for one in dataclasses.fields(kind):  # type: ignore[arg-type]
-        required = one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
-        yield _Field(one.name, one.name, hints[one.name], required)
-
-
-def _unknown(section: str, key: str, node: Node, fields: Mapping[str, _Field]) -> Mistake:
+def _unknown(section: str, key: str, node: Node, fields: Mapping[str, FieldInfo]) -> Mistake:
     close = difflib.get_close_matches(key, fields, n=1)
     remedy = f'did you mean "{close[0]}"?' if close else f"the settings are: {', '.join(fields) or 'none'}"
     return Mistake(section=section, key=key, complaint="is not a setting", origin=origins(node), remedy=remedy)

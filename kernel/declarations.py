@@ -13,7 +13,6 @@ from kernel.context import Context
 from kernel.events.event import Event, EventHandler
 from kernel.hooks import Hooks
 from kernel.http.routes import PUBLIC, SIGNED_IN, Route
-from kernel.http.signatures import read_signature
 from kernel.plugin import Check, Manifest, Permission, Provide
 from kernel.web.declarations import Navigation, Page, PageDeclaration, Slot, StaticFiles, Templates
 
@@ -54,8 +53,6 @@ def declare(hooks: Hooks, manifest: Manifest, permissions: Iterable[Permission],
     _check_handlers(name, found.event_handlers)
     for route in found.routes:
         _check_permission(name, f"the route {route.method} {route.path}", route.permission, allowed)
-        if manifest.optional:  # the application reads the signatures, too late for a plugin that may fail alone
-            read_signature(name, route)
     for page in found.pages:
         if isinstance(page, Page | Navigation):
             _check_permission(name, f"the {type(page).__name__.lower()} {page.path}", page.permission, allowed)

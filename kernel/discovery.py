@@ -6,7 +6,6 @@ Only what the configuration enables is imported, so that a broken plugin that no
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -15,12 +14,12 @@ import importlib_metadata
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from kernel import errors
+from kernel.database.location import PLUGIN_NAME
 from kernel.plugin import API_VERSION, Manifest, Plugin
 
 GROUP: Final = "lyceum.plugins"
 BUNDLE: Final = "lyceum-platform"  # the distribution whose plugins `enabled = ["*"]` means
 ALL: Final = "*"
-_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 #: Keys of the table `[plugins]`, which no plugin can have as its name.
 RESERVED: Final = frozenset({"enabled", "disabled", "optional"})
 
@@ -178,7 +177,7 @@ def _check_name(installed: Installed, manifest: Manifest) -> None:
             f"'{manifest.name}'; give both the same name",
             plugin=installed.name,
         )
-    if not _NAME.fullmatch(manifest.name) or manifest.name in RESERVED:
+    if not PLUGIN_NAME.fullmatch(manifest.name) or manifest.name in RESERVED:
         raise errors.InvalidPlugin(
             f"'{manifest.name}' can not be the name of a plugin; use lower-case letters, digits and hyphens, "
             f"and none of: {', '.join(sorted(RESERVED))}",

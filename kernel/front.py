@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
 from kernel import logs
+from kernel.http import application
 from kernel.http.access import AccessLog, JsonAccessLog, StructuredAccessLog
-from kernel.http.application import Mounted, build_application
 from kernel.http.callers import identify
 from kernel.http.limits import Limiter
 from kernel.http.metrics import HttpMetrics
@@ -31,8 +31,8 @@ def build(platform: Platform) -> web.Application:
         errors.InvalidDeclaration: a route or a page can not be served.
     """
     config, metrics = platform.config, HttpMetrics()
-    site = Site(parts(platform), deployment=config.deployment(), identify=identify)
-    app = build_application(
+    site = _site(platform, platform.states())
+    app = application.build_application(
         mounted(platform),
         disabled=_disabled(platform),
         services=platform.services,
@@ -50,19 +50,53 @@ def build(platform: Platform) -> web.Application:
     return app
 
 
-def mounted(platform: Platform) -> tuple[Mounted, ...]:
+def check_routes(platform: Platform, member: Member) -> None:
+    """Refuse *member* alone where its routes would keep the application from being built.
+
+    Raises:
+        errors.InvalidDeclaration: a route can not be served.
+    """
+    application.check_routes(_mounted(platform, member))
+
+
+def check_pages(platform: Platform, member: Member) -> None:
+    """Refuse *member* alone where the site can be made of those that are there already, but not with its pages.
+
+    Those are the required plugins, and the optional ones that have started.
+
+    Raises:
+        errors.InvalidDeclaration: a page can not be served.
+    """
+    if member.equipped().declarations.pages:
+        _site(platform, [one for one in platform.states() if one is member or _is_certain(one)])
+
+
+def mounted(platform: Platform) -> tuple[application.Mounted, ...]:
     """Return the routes of every plugin that is on, those that failed included."""
-    return tuple(_mounted(platform, member) for member in platform.states() if member.state is not State.DISABLED)
+    taken = {member.mount for member in platform.states() if member.alive}
+    return tuple(
+        _mounted(platform, member)
+        for member in platform.states()
+        if member.alive or (member.state is State.FAILED and (member.mount or member.name) not in taken)
+    )
 
 
 def parts(platform: Platform) -> tuple[Part, ...]:
     """Return what every running plugin gives to the site."""
-    return tuple(_parts(platform))
+    return tuple(_parts(platform.states()))
 
 
-def _mounted(platform: Platform, member: Member) -> Mounted:
+def _site(platform: Platform, members: Iterable[Member]) -> Site:
+    return Site(tuple(_parts(members)), deployment=platform.config.deployment(), identify=identify)
+
+
+def _is_certain(member: Member) -> bool:
+    return member.state is State.STARTED or not member.optional
+
+
+def _mounted(platform: Platform, member: Member) -> application.Mounted:
     hooks, running = platform.assembly.hooks, member.running
-    return Mounted(
+    return application.Mounted(
         plugin=member.name,
         mount=member.mount or member.name,
         routes=running.declarations.routes if running else (),
@@ -72,8 +106,8 @@ def _mounted(platform: Platform, member: Member) -> Mounted:
     )
 
 
-def _parts(platform: Platform) -> Iterator[Part]:
-    for member in platform.states():
+def _parts(members: Iterable[Member]) -> Iterator[Part]:
+    for member in members:
         if member.alive and member.manifest and member.running:
             pages = member.running.declarations.pages
             yield Part(plugin=member.name, summary=member.manifest.summary, declarations=pages)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
@@ -49,6 +50,8 @@ class Platform:
         for member in self._on():
             with member.trying():
                 member.running = self._equip(member)
+                if member.optional:
+                    front.check_routes(self, member)
 
     @classmethod
     def boot(
@@ -123,6 +126,7 @@ class Platform:
         try:
             await self.redis.check()
             await self._check_databases()
+            await self.redis.claim(self._identity())
             await self._start(started, background=background)
             if background:
                 self._app = front.build(self)
@@ -172,6 +176,10 @@ class Platform:
         declarations = declare(self.assembly.hooks, member.manifest, member.permissions, context)
         return Running(context=context, database=database, tasks=tasks, declarations=declarations)
 
+    def _identity(self) -> str:
+        place = sa.make_url(self.config.database.url).set(username=None, password=None)  # which may change
+        return self._secrets.digest("deployment", place.render_as_string().encode()).hex()
+
     async def _behind(self) -> list[Member]:
         found = []
         for member in self._on():
@@ -200,6 +208,8 @@ class Platform:
             with member.trying():
                 if member.alive:
                     self.assembly.check_requirements(member)
+                    if background and member.optional:
+                        front.check_pages(self, member)
                     running = member.equipped()
                     started.append((member, await starter.start(running, background=background)))
                     self.events.subscribe(member.name, running.declarations.event_handlers)

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from kernel import errors
 
 CONNECTIONS: Final = 16  # at most, for each plugin in each process
+OWNER: Final = "lyceum:deployment"  # the key under which it stands whose the Redis database is
 ANSWER_LIMIT: Final = 5.0  # seconds to wait for an answer; blocking reads need a client of their own
 
 
@@ -47,6 +48,21 @@ class RedisClients:
             raise errors.StartFailed(
                 f"Redis does not answer ({error}); start it, or mend or remove [redis] url"
             ) from error
+
+    async def claim(self, owner: str) -> None:
+        """Take the Redis database for the deployment *owner*, whose processes share it; two would mix their events.
+
+        Raises:
+            errors.StartFailed: it is another deployment's.
+        """
+        if self.shared is None:
+            return
+        await self.shared.set(OWNER, owner, nx=True)
+        if await self.shared.get(OWNER) != owner.encode():
+            raise errors.StartFailed(
+                "the Redis database of [redis] url belongs to another deployment (another secret or [database] url); "
+                f"choose another one (…/1), or delete its key {OWNER!r} if this deployment was moved"
+            )
 
     async def close(self) -> None:
         """Close every client."""

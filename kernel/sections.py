@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -12,6 +14,12 @@ from kernel.events.settings import EventSettings
 from kernel.http.operators import OperationsSettings
 from kernel.http.settings import HttpSettings
 from kernel.settings import Secret, Settings, Url
+
+#: An ISO 4217 code.
+Currency = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^[A-Z]{3}$(?!\n)", description='a three-letter ISO code in capitals such as "EUR"'),
+]
 
 
 class ServerSettings(Settings, frozen=True):
@@ -24,10 +32,36 @@ class ServerSettings(Settings, frozen=True):
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
     development: bool = False
     secret: Secret | None = None
+    currency: Currency = "EUR"  #: in which everything is priced and paid
 
     def url(self) -> str:
         """Return where people reach the deployment, without a slash at the end."""
-        return self.public_url.rstrip("/") or f"http://{self.host}:{self.port}"
+        return self.public_url.rstrip("/") or f"http://{authority(self.host, self.port)}"
+
+    def opening(self) -> str | None:
+        """Return the key that lets other machines in, None where only this one is served."""
+        if not _is_local(self.host):
+            return "host"
+        return "public_url" if self.public_url and not _is_local(_hostname(self.public_url)) else None
+
+
+def authority(host: str, port: int) -> str:
+    """Return *host* and *port* as they stand in a URL and name a socket: an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _hostname(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # nobody can reach it, so nobody knows who could
+        return ""
 
 
 class DatabaseSection(Settings, frozen=True):
@@ -68,7 +102,7 @@ class LogSettings(Settings, frozen=True):
 
 
 #: Section → its type; `[providers]` has free keys, and so no type.
-SECTIONS: Final[Mapping[str, type]] = {
+SECTIONS: Final[Mapping[str, type[Settings]]] = {
     "server": ServerSettings,
     "database": DatabaseSection,
     "redis": RedisSettings,

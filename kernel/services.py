@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeVar, cast
 
 from kernel import errors
@@ -61,7 +61,3 @@ class Services:
         for capability in capabilities:
             self._providers.pop(capability, None)
             self._unavailable[capability] = reason
-
-    def overview(self) -> Mapping[str, str]:
-        """Return capability → class of its provider, for people to read."""
-        return {str(name): type(service).__name__ for name, service in self._providers.items()}

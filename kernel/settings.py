@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+#: A setting that says how often something may be done.
+Rate = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[1-9][0-9]*/([1-9][0-9]* )?(second|minute|hour|day)$(?!\n)",
+        description='a rate such as "10/minute" or "100/2 hour"',
+    ),
+]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

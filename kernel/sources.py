@@ -51,7 +51,7 @@ def gather(files: Sequence[Path], environ: Mapping[str, str], overrides: Mapping
 
 
 def from_environment(environ: Mapping[str, str]) -> Table:
-    """Return the settings among *environ*: `LYCEUM_PLUGINS__PAYMENTS__CURRENCY` is `[plugins.payments] currency`."""
+    """Return the settings among *environ*: `LYCEUM_PLUGINS__AUTH__SESSION_DAYS` is `[plugins.auth] session_days`."""
     tree: Table = {}
     for variable in sorted(environ):
         path = variable.removeprefix(PREFIX).lower().split(SEPARATOR)

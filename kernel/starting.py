@@ -41,8 +41,8 @@ class Starter:
         try:
             async with _limited(running):
                 await self._open(running, stack, background=background)
-        except BaseException:
-            await stop(running, stack)
+        except BaseException as error:
+            await _stop_after(error, running, stack)
             raise
         return stack
 
@@ -84,6 +84,15 @@ async def stop(running: Running, stack: AsyncExitStack) -> None:
             await running.tasks.close()
         finally:
             await stack.aclose()
+
+
+async def _stop_after(error: BaseException, running: Running, stack: AsyncExitStack) -> None:
+    """Stop what had started when *error* came; a failure in this does not take its place."""
+    try:
+        await stop(running, stack)
+    except Exception as failure:
+        error.add_note(f"and it did not stop cleanly: {failure!r}")
+        running.context.log.error("stop failed", action="stop", exc_info=failure)
 
 
 @asynccontextmanager

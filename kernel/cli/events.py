@@ -19,7 +19,7 @@ def events() -> None:
 @click.pass_obj
 def lag(console: Console) -> None:
     """Show how many events wait: for their relay, and for each handler."""
-    found = console.within(lambda platform: platform.events.lag())
+    found = console.within(lambda platform: platform.events.administration.lag())
     if console.json:
         console.document(found)
         return
@@ -35,7 +35,7 @@ def lag(console: Console) -> None:
 @click.pass_obj
 def dead(console: Console, plugin: str | None) -> None:
     """Show the events that a handler gave up on, of PLUGIN or of all."""
-    found = console.within(lambda platform: platform.events.dead(plugin))
+    found = console.within(lambda platform: platform.events.administration.dead(plugin))
     rows = [(one.event_id, one.plugin, one.handler, one.type, one.attempts, one.last_error) for one in found]
     console.table(("Event", "Plugin", "Handler", "Type", "Attempts", "Last error"), rows, empty="no dead events")
 
@@ -49,7 +49,7 @@ def retry(console: Console, ids: tuple[UUID, ...], plugin: str | None, every: bo
     """Give dead events their attempts again: each EVENT, or --all."""
     if bool(ids) == every:
         raise click.UsageError("name the events to retry, or give --all")
-    count = console.within(lambda platform: platform.events.retry(plugin, ids))
+    count = console.within(lambda platform: platform.events.administration.retry(plugin, ids))
     _tell(console, count, "to be handled again")
 
 
@@ -62,7 +62,9 @@ def retry(console: Console, ids: tuple[UUID, ...], plugin: str | None, every: bo
 def replay(console: Console, source: str, since: datetime, plugin: str | None, handler: str | None) -> None:
     """Have handlers see the kept events of SOURCE once more: for handlers that may."""
     moment = since.replace(tzinfo=UTC)
-    count = console.within(lambda platform: platform.events.replay(source, moment, plugin=plugin, handler=handler))
+    count = console.within(
+        lambda platform: platform.events.administration.replay(source, moment, plugin=plugin, handler=handler)
+    )
     _tell(console, count, "to be handled once more")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kernel.http.settings import API_PREFIX
+from kernel.http.report import routes
 from kernel.members import Member
 from kernel.web.declarations import Page
 
@@ -55,7 +55,7 @@ def losses(before: Platform, off: Collection[str]) -> Plan:
         boots=True,
         stops=tuple(member.name for member in gone),
         dependants=tuple(_dependants(before, {member.name for member in gone})),
-        routes=tuple(_routes(gone)),
+        routes=tuple(route for member in gone for route in routes(member)),
         pages=tuple(_pages(gone)),
         handlers=tuple(_handlers(gone)),
     )
@@ -89,12 +89,6 @@ def _dependants(before: Platform, gone: set[str]) -> Iterator[Dependant]:
                 provider = next((name for one, name in providers.items() if one == capability), None)
                 if provider in gone:
                     yield Dependant(member.name, str(capability), str(provider), required)
-
-
-def _routes(gone: Collection[Member]) -> Iterator[str]:
-    for member in gone:
-        for route in member.running.declarations.routes if member.running else ():
-            yield f"{route.method} {API_PREFIX}/{member.mount}{route.path}"
 
 
 def _pages(gone: Collection[Member]) -> Iterator[str]:

@@ -70,7 +70,7 @@ def disable(ctx: click.Context, names: tuple[str, ...]) -> None:
 @click.pass_context
 def check(ctx: click.Context, name: str) -> None:
     """Check PLUGIN, on or off, against the rules of the house."""
-    from kernel.cli.conformance import check_plugin
+    from kernel.testing.conformance import check_plugin
 
     console = ctx.find_object(Console) or Console()
     verdicts = check_plugin(console, name)

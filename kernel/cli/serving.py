@@ -15,20 +15,23 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--demo/--no-demo", default=True, help="Fill an empty development deployment with an example.")
 @click.pass_obj
-def up(console: Console, demo: bool) -> None:
-    """Migrate, fill an empty deployment with an example, and serve in this process."""
+def up(console: Console) -> None:
+    """Migrate, serve in this process, and say where to go."""
     from kernel.cli import server
-    from kernel.cli.welcome import Welcome
+    from kernel.cli.welcome import welcome
 
     platform = console.boot(serving=True)
     if platform.config.server.workers > 1:
         raise errors.InvalidSettings("`lyceum up` is one process; run `lyceum migrate` and `lyceum serve`")
 
+    async def ready(port: int) -> None:
+        for line in welcome(platform, port):
+            console.say(line)
+
     async def run() -> None:
         await _migrate(console, platform)
-        await server.serve(platform, Welcome(console, platform, demo=demo))
+        await server.serve(platform, ready)
 
     server.run(run())
 
@@ -48,9 +51,10 @@ def serve(console: Console, workers: int | None) -> None:
         Workers(platform.config, lambda: console.boot(overrides, serving=True)).serve()
     else:
         from kernel.cli import server
+        from kernel.sections import authority
 
         async def ready(port: int) -> None:
-            url = f"http://{platform.config.server.host}:{port}"
+            url = f"http://{authority(platform.config.server.host, port)}"
             platform.log.info("serving", action="serve", url=url)
 
         server.run(server.serve(platform, ready))

@@ -21,6 +21,7 @@ from kernel import errors
 from kernel.config import Config
 from kernel.http.serving import runner
 from kernel.lifecycle import Platform
+from kernel.sections import authority
 
 START_SECONDS: Final = 90  # a worker that has not reported by then is replaced
 
@@ -39,7 +40,7 @@ class Workers(BaseApplication):  # type: ignore[misc]
         server = self._config.server
         for key, value in {
             "control_socket_disable": True,
-            "bind": f"{server.host}:{server.port}",
+            "bind": authority(server.host, server.port),
             "graceful_timeout": int(self._config.http.shutdown_seconds) + 5,
             "logger_class": Log,
             "proc_name": "lyceum",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, ClassVar, Final, Protocol
 from uuid import UUID
 
@@ -63,6 +64,7 @@ class UserRegistered(Event, frozen=True, kw_only=True):
     display_name: str  #: empty where the person gave none
     locale: str
     roles: tuple[str, ...]
+    version: int = 0  #: as in `RolesChanged`
 
 
 class RolesChanged(Event, frozen=True, kw_only=True):
@@ -73,6 +75,7 @@ class RolesChanged(Event, frozen=True, kw_only=True):
     user_id: UUID
     roles: tuple[str, ...]  #: all that the person has now
     changed_by: UUID | None = None  #: the administrator; None for the command line
+    version: int = 0  #: greater for each later change of the account, whichever it is; 0 where nobody counts
 
 
 class UserDisabled(Event, frozen=True, kw_only=True):
@@ -81,6 +84,7 @@ class UserDisabled(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "auth.user_disabled.v1"
     key: ClassVar[str] = "user_id"
     user_id: UUID
+    version: int = 0  #: as in `RolesChanged`
 
 
 class UserEnabled(Event, frozen=True, kw_only=True):
@@ -89,6 +93,7 @@ class UserEnabled(Event, frozen=True, kw_only=True):
     name: ClassVar[str] = "auth.user_enabled.v1"
     key: ClassVar[str] = "user_id"
     user_id: UUID
+    version: int = 0  #: as in `RolesChanged`
 
 
 class SessionStarted(Event, frozen=True, kw_only=True):
@@ -115,6 +120,16 @@ class Auth(Identity, Protocol):
 
     async def account(self, user_id: UUID) -> Account | None:
         """Return the account, None when there is none."""
+        ...
+
+    async def grant(self, email: str, roles: Iterable[str]) -> Account:
+        """Give *roles*, beside those it has, to the account of *email*, which is made if there is none.
+
+        For code that acts for the deployment, not for a person: nobody is asked whether they may.
+
+        Raises:
+            ValueError: *email* is no mail address.
+        """
         ...
 
 

@@ -79,7 +79,15 @@ class VoucherRefused(problems.Problem):
 
 
 #: Unknown codes and codes that were never valid are told apart from nothing: both are `unknown`.
-REFUSAL_REASONS: Final = ("unknown", "not-yet-valid", "expired", "used-up", "already-redeemed", "withdrawn")
+REFUSAL_REASONS: Final = (
+    "unknown",
+    "not-yet-valid",
+    "expired",
+    "used-up",
+    "already-redeemed",
+    "withdrawn",
+    "other-currency",
+)
 
 
 class WalletToppedUp(Event, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """One database for each plugin: statements compiled once, run on bare connections."""
 
 from kernel.database.api import Database, Session
+from kernel.database.flights import Flights
 from kernel.database.statements import Command, Follow, Guarded, Lookup, Query, Returned
 from kernel.database.tables import outbox_follow
 from kernel.database.types import Json, Timestamp, new_metadata
@@ -8,6 +9,7 @@ from kernel.database.types import Json, Timestamp, new_metadata
 __all__ = [
     "Command",
     "Database",
+    "Flights",
     "Follow",
     "Guarded",
     "Json",

@@ -66,7 +66,11 @@ class _Compiler(SQLCompiler):
 class _PostgresCompiler(_Compiler, PGCompiler_asyncpg):
     def _among(self, values: BindParameter[Any], word: str, options: dict[str, Any]) -> str:
         among = "= ANY" if word == "IN" else "<> ALL"
-        return f"{among} ({self.process(_like(values, sa.ARRAY(values.type)), **options)})"
+        array = sa.ARRAY(values.type)
+        # A list that is short makes PostgreSQL plan anew at each execution, in the hope of a cheaper plan for so few
+        # values; of the result of a subselect it knows as little beforehand as later, and keeps its plan.
+        given = self.process(_like(values, array), **options)
+        return f"{among} ((SELECT {given})::{self.dialect.type_compiler_instance.process(array)})"
 
 
 class _SqliteCompiler(_Compiler, SQLiteCompiler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable
 from typing import Any, Final, Generic, TypeVar
@@ -26,7 +27,11 @@ class Gathering(Generic[K, T]):
     """
 
     def __init__(
-        self, work: Callable[[K, list[Waiter[T]]], Awaitable[None]], *, limit: int, patience: float | None = None
+        self,
+        work: Callable[[K, list[Waiter[T]]], Awaitable[None]],
+        *,
+        limit: int = sys.maxsize,
+        patience: float | None = None,
     ) -> None:
         self._work = work
         self._limit = limit

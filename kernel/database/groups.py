@@ -27,8 +27,8 @@ class Groups:
     """The changes with keys of one database.
 
     Of each kind one group is under way, and who comes meanwhile shares the next; a group that waits for somebody's
-    lock holds up only those who are in it. Groups lock their rows in the order of their keys, so that those of
-    several processes do not wait for each other in a circle.
+    lock holds up only those who are in it. Each group is in the order of its keys, so that those of several processes
+    rarely wait for each other in a circle; if they do, the one that PostgreSQL ends is made one by one.
     """
 
     def __init__(self, fetch: Fetch) -> None:
@@ -53,10 +53,8 @@ class Groups:
         arguments = [list(column) for column in zip(*(given for given, _ in group), strict=True)]
         try:
             records = await self._fetch(plan.group, arguments)
-        except errors.DatabaseUnavailable as error:  # whether anything happened is not known
-            refuse(group, error)
-        except Exception as error:  # nothing has happened
-            if len(group) == 1:
+        except Exception as error:
+            if len(group) == 1 or _may_have_happened(error):
                 refuse(group, error)
             else:
                 await asyncio.gather(*(self._change_together(plan, (waiter,)) for waiter in group))
@@ -65,6 +63,10 @@ class Groups:
             for given, answer in group:
                 if not answer.done():
                     answer.set_result(rows.get(given[plan.place]))
+
+
+def _may_have_happened(error: Exception) -> bool:
+    return isinstance(error, errors.DatabaseUnavailable) and not isinstance(error, errors.TransactionConflict)
 
 
 def _without_twins(place: int, batch: list[Waiter[list[object]]]) -> list[list[Waiter[list[object]]]]:

@@ -13,7 +13,8 @@ from kernel import errors
 
 Dialect = Literal["postgresql", "sqlite"]
 
-_PLUGIN_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+#: Of every plugin: without underscores, so that the names of two schemas differ where those of their plugins do.
+PLUGIN_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _NAME_LIMIT: Final = 63  # bytes of a PostgreSQL identifier; it cuts longer ones in silence
 
 
@@ -59,7 +60,7 @@ def locate(plugin: str, url: str) -> Location:
 def schema_name(plugin: str) -> str:
     """Return the name of *plugin*'s schema and role. Names hold no underscore, so no two become the same."""
     name = f"p_{plugin.replace('-', '_')}"
-    if _PLUGIN_NAME.fullmatch(plugin) is None or len(name) > _NAME_LIMIT:
+    if PLUGIN_NAME.fullmatch(plugin) is None or len(name) > _NAME_LIMIT:
         remedy = "use up to 61 lower-case letters and digits, in words joined by hyphens"
         raise errors.InvalidPlugin(f"the name {plugin!r} can not name a database schema; {remedy}", plugin=plugin)
     return name

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import itertools
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -65,11 +66,40 @@ class DeadEvent(msgspec.Struct, frozen=True):
 
 _plugin = bindparam("of_plugin", type_=sa.Text).label("plugin")
 
-UNPUBLISHED: Final = Query(
-    sa.select(_plugin, sa.func.count().label("waiting"), sa.func.min(outbox.c.created_at).label("oldest")).where(
-        outbox.c.position.is_(None)
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """How far one plugin's outbox has got."""
+
+    waiting: int
+    oldest: datetime | None
+    last: int  #: the newest position, 0 before the first
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """What lies in the inbox for one handler, if anything does."""
+
+    handler: str
+    waiting: int
+    oldest: datetime | None
+    dead: int
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """How far one handler has received one source."""
+
+    handler: str
+    source: str
+    position: int
+
+
+_unpublished = outbox.c.position.is_(None)
+OUTGOING: Final = Query(
+    sa.select(
+        sa.select(sa.func.count()).where(_unpublished).scalar_subquery().label("waiting"),
+        sa.select(sa.func.min(outbox.c.created_at)).where(_unpublished).scalar_subquery().label("oldest"),
+        sa.select(sa.func.coalesce(sa.func.max(outbox.c.position), 0)).scalar_subquery().label("last"),
     ),
-    Unpublished,
+    Outgoing,
 )
 
 UNRECEIVED: Final = Query(
@@ -79,27 +109,19 @@ UNRECEIVED: Final = Query(
     int,
 )
 
-BACKLOG: Final = Query(
+INCOMING: Final = Query(
     sa.select(
-        _plugin,
-        bindparam("of_handler", type_=sa.Text).label("handler"),
-        bindparam("unreceived_events", type_=sa.BigInteger).label("unreceived"),
+        inbox.c.handler,
         sa.func.count().filter(inbox.c.state == WAITING).label("waiting"),
         sa.func.min(inbox.c.created_at).filter(inbox.c.state == WAITING).label("oldest"),
         sa.func.count().filter(inbox.c.state == DEAD).label("dead"),
-    ).where(
-        inbox.c.handler == bindparam("of_handler", type_=sa.Text),
-        sa.or_(inbox.c.state == WAITING, inbox.c.state == DEAD),
-    ),
-    Backlog,
+    )
+    .where(sa.or_(inbox.c.state == WAITING, inbox.c.state == DEAD))
+    .group_by(inbox.c.handler),
+    Incoming,
 )
 
-CURSOR: Final = Query(
-    sa.select(inbox_cursor.c.position).where(
-        inbox_cursor.c.handler == bindparam("of_handler"), inbox_cursor.c.source == bindparam("of_source")
-    ),
-    int,
-)
+CURSORS: Final = Query(sa.select(inbox_cursor.c.handler, inbox_cursor.c.source, inbox_cursor.c.position), Cursor)
 
 DEAD_EVENTS: Final = Query(
     sa.select(_plugin, *(inbox.c[name] for name in DeadEvent.__struct_fields__ if name != "plugin"))
@@ -159,20 +181,27 @@ class Subscriber:
 class Administration:
     """Looks at and changes what waits for whom."""
 
-    def __init__(self, sources: Mapping[str, Source], subscribers: Mapping[str, Subscriber], clock: Clock) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        subscribers: Mapping[str, Subscriber],
+        clock: Clock,
+        *,
+        wake: Callable[[str], None],
+    ) -> None:
+        """*wake* has this process read the log of a source again."""
         self._sources = sources
+        self._wake = wake
         self._subscribers = subscribers
         self._clock = clock
 
     async def lag(self) -> Lag:
         """Return what waits where."""
-        unpublished = [await source.db.one(UNPUBLISHED, of_plugin=name) for name, source in self._sources.items()]
-        backlogs = [
-            await self._backlog(plugin, subscriber, handler)
-            for plugin, subscriber in self._subscribers.items()
-            for handler in subscriber.handlers
-        ]
-        return Lag(tuple(unpublished), tuple(backlogs))
+        outgoing = {name: await source.db.one(OUTGOING) for name, source in self._sources.items()}
+        unpublished = [Unpublished(name, found.waiting, found.oldest) for name, found in outgoing.items()]
+        last = {name: found.last for name, found in outgoing.items()}
+        backlogs = [await self._backlogs(plugin, found, last) for plugin, found in self._subscribers.items()]
+        return Lag(tuple(unpublished), tuple(itertools.chain.from_iterable(backlogs)))
 
     async def dead(self, plugin: str | None = None) -> list[DeadEvent]:
         """Return the dead events of *plugin*, or of all plugins, the oldest first."""
@@ -214,7 +243,11 @@ class Administration:
         if not chosen:
             raise UnknownName(f"no handler {handler or ''} of {plugin or 'any plugin'} wants events of {source}")
         first = since if isinstance(since, int) else await self._sources[source].db.one(FIRST_SINCE, since=since)
-        return sum([await self._replay(db, wanted, source, first) for db, wanted in chosen]) if first else 0
+        if not first:
+            return 0
+        replayed = sum([await self._replay(db, wanted, source, first) for db, wanted in chosen])
+        self._wake(source)
+        return replayed
 
     async def _replay(self, db: Database, handler: EventHandler, source: str, first: int) -> int:
         log, wanted = self._sources[source].log, handler.event.name
@@ -231,17 +264,25 @@ class Administration:
             raise UnknownName(f"{plugin!r} handles no events; {', '.join(self._subscribers)} do")
         return [(name, found) for name, found in self._subscribers.items() if plugin in (None, name)]
 
-    async def _backlog(self, plugin: str, subscriber: Subscriber, handler: EventHandler) -> Backlog:
-        unreceived = await self._unreceived(subscriber.db, handler)
-        names = {"of_plugin": plugin, "of_handler": handler.name}
-        return await subscriber.db.one(BACKLOG, unreceived_events=unreceived, **names)
+    async def _backlogs(self, plugin: str, subscriber: Subscriber, last: Mapping[str, int]) -> list[Backlog]:
+        incoming = {found.handler: found for found in await subscriber.db.all(INCOMING)}
+        cursors = {(found.handler, found.source): found.position for found in await subscriber.db.all(CURSORS)}
+        backlogs = []
+        for handler in subscriber.handlers:
+            unreceived = await self._unreceived(handler, cursors, last)
+            found = incoming.get(handler.name) or Incoming(handler.name, 0, None, 0)
+            backlogs.append(Backlog(plugin, handler.name, unreceived, found.waiting, found.oldest, found.dead))
+        return backlogs
 
-    async def _unreceived(self, db: Database, handler: EventHandler) -> int:
+    async def _unreceived(
+        self, handler: EventHandler, cursors: Mapping[tuple[str, str], int], last: Mapping[str, int]
+    ) -> int:
+        """Return how many events *handler* has not received; a source that it has read to the end is not asked."""
         total, wanted = 0, handler.event.name
         for name, source in self._sources.items():
-            if wanted in source.types:
-                after = await db.first(CURSOR, of_handler=handler.name, of_source=name)
-                total += await source.db.one(UNRECEIVED, after=after or 0, of_type=wanted)
+            after = cursors.get((handler.name, name), 0)
+            if wanted in source.types and after < last[name]:
+                total += await source.db.one(UNRECEIVED, after=after, of_type=wanted)
         return total
 
 

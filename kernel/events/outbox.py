@@ -52,6 +52,8 @@ AFTER: Final = Query(
     Entry,
 )
 
+LAST: Final = Query(sa.select(sa.func.coalesce(sa.func.max(outbox.c.position), 0)), int)
+
 
 class Log:
     """The published events of one plugin, in order."""
@@ -63,6 +65,10 @@ class Log:
     async def after(self, position: int) -> list[Entry]:
         """Return the first entries behind *position*, at most `BATCH`."""
         return await self._db.all(AFTER, after=position)
+
+    async def last(self) -> int:
+        """Return the position of the newest entry, 0 before the first."""
+        return await self._db.one(LAST)
 
 
 class Outbox:
@@ -77,8 +83,6 @@ class Outbox:
         broadcast: Broadcast,
         wake: Callable[[], None],
     ) -> None:
-        for event in publishes:
-            _check_type(plugin, event)
         self._plugin = plugin
         self._publishes = frozenset(publishes)
         self._clock = clock
@@ -117,12 +121,3 @@ class Outbox:
 
     def on_broadcast(self, topic: str, listener: Callable[[bytes], None]) -> None:
         self._broadcast.listen(topic, listener)
-
-
-def _check_type(plugin: str, event: type[Event]) -> None:
-    if event.key not in event.__struct_fields__:
-        raise errors.InvalidDeclaration(
-            f"publishes {event.__name__}, whose key is {event.key!r}; set `key` to one of its fields "
-            f"{', '.join(event.__struct_fields__)}",
-            plugin=plugin,
-        )

@@ -55,6 +55,12 @@ MOVE: Final = Command(
     .values(position=bindparam("moved_to"))
 )
 
+REWIND: Final = Command(
+    sa.update(inbox_cursor)
+    .where(inbox_cursor.c.source == bindparam("of_source"), inbox_cursor.c.position > bindparam("last"))
+    .values(position=sa.literal_column("0"))
+)
+
 RECEIVE: Final = Command(
     insert(inbox)
     .values(
@@ -159,7 +165,25 @@ class Receiver:
         else:
             # What was offered and is not in the log was never published here: the stream is another deployment's.
             self._offered[name] = [entry for entry in self._offered[name] if entry.position not in fresh]
+            await self._follow_back(source, after)
         return entries
+
+    async def _follow_back(self, source: Log, after: int) -> None:
+        """Begin anew with a log that ends before what was read of it: it was restored from a backup.
+
+        Its new events have positions that were read before. The inbox still knows those of its old ones.
+        """
+        last = await source.last()
+        if last < after:
+            await self._db.run(REWIND, of_source=source.plugin, last=last)
+            self._behind.add(source.plugin)
+            self._log.error(
+                "the log of events was set back; it is read again from its beginning",
+                action="events.rewound",
+                source=source.plugin,
+                read=after,
+                last=last,
+            )
 
     async def _store(self, source: Log, cursors: Mapping[str, int], entries: Sequence[Entry]) -> int:
         rows = [

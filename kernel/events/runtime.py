@@ -11,18 +11,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from redis.asyncio import Redis
 from structlog.typing import FilteringBoundLogger
 
-from kernel import errors
 from kernel.clock import Clock
 from kernel.context import Events
 from kernel.database import Database
-from kernel.events.administration import Administration, DeadEvent, Lag, Source, Subscriber
+from kernel.events.administration import Administration, Source, Subscriber
 from kernel.events.broadcast import Broadcast
 from kernel.events.consumer import REST, Consumer
 from kernel.events.event import Event, EventHandler
@@ -55,14 +52,12 @@ class EventRuntime:
         self._sources: dict[str, Source] = {}
         self._subscribers: dict[str, Subscriber] = {}
         self._consumers: dict[str, Consumer] | None = None
-        self._administration = Administration(self._sources, self._subscribers, clock)
+        self.administration = Administration(
+            self._sources, self._subscribers, clock, wake=lambda source: self._deliver(source, ())
+        )
 
     def add(self, plugin: str, db: Database, publishes: tuple[type[Event], ...]) -> Events:
-        """Make *plugin* known, whose database is *db*; return its `ctx.events`.
-
-        Raises:
-            errors.InvalidDeclaration: the key of an event type is none of its fields.
-        """
+        """Make *plugin* known, whose database is *db*; return its `ctx.events`."""
         outbox = Outbox(
             plugin, publishes, clock=self._clock, broadcast=self._broadcast, wake=lambda: self._wake_relay(plugin)
         )
@@ -82,15 +77,7 @@ class EventRuntime:
 
         A handler that is new begins with the oldest event that is kept.
 
-        Raises:
-            errors.InvalidDeclaration: two handlers have the same name.
         """
-        names = [handler.name for handler in handlers]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise errors.InvalidDeclaration(
-                f"has several event handlers named {', '.join(twice)}; give each a name of its own", plugin=plugin
-            )
         if handlers:
             self._subscribers[plugin] = Subscriber(self._databases[plugin], tuple(handlers))
             self._consumers = None
@@ -124,27 +111,7 @@ class EventRuntime:
                 while not await self._is_settled():  # noqa: ASYNC110  # other processes set no Event of ours
                     await asyncio.sleep(SETTLE_PAUSE)
         except TimeoutError as error:
-            raise TimeoutError(f"after {timeout:g} s events still wait: {await self.lag()}") from error
-
-    async def lag(self) -> Lag:
-        """Return what waits where."""
-        return await self._administration.lag()
-
-    async def dead(self, plugin: str | None = None) -> list[DeadEvent]:
-        """Return the dead events of *plugin*, or of all plugins."""
-        return await self._administration.dead(plugin)
-
-    async def retry(self, plugin: str | None = None, ids: Sequence[UUID] = ()) -> int:
-        """Give dead events their attempts again; see `Administration.retry`."""
-        return await self._administration.retry(plugin, ids)
-
-    async def replay(
-        self, source: str, since: datetime | int, *, plugin: str | None = None, handler: str | None = None
-    ) -> int:
-        """Have handlers see kept events again; see `Administration.replay`."""
-        replayed = await self._administration.replay(source, since, plugin=plugin, handler=handler)
-        self._deliver(source, ())
-        return replayed
+            raise TimeoutError(f"after {timeout:g} s events still wait: {await self.administration.lag()}") from error
 
     def _add_source(self, plugin: str, db: Database, publishes: tuple[type[Event], ...]) -> None:
         relay = Relay(plugin, db, transport=self._transport, clock=self._clock)
@@ -186,8 +153,11 @@ class EventRuntime:
             self._relaying[plugin].wake()
 
     async def _sweep(self, woken: bool) -> float:
-        for db in self._databases.values():
-            await Retention(db, settings=self._settings, clock=self._clock).sweep()
+        for plugin, db in self._databases.items():
+            try:
+                await Retention(db, settings=self._settings, clock=self._clock).sweep()
+            except Exception:  # the logs of the others are not to grow while one database is down
+                self._log.exception("sweep failed", action="sweep", plugin=plugin)
         return 0
 
     async def _is_settled(self) -> bool:

@@ -42,7 +42,7 @@ class Undeliverable(Exception):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One event in the inbox of one handler."""
+    """One event in the inbox of one handler; *before* is the one that waits just before it with the same key."""
 
     seq: int
     event_id: UUID
@@ -54,50 +54,62 @@ class Row(msgspec.Struct, frozen=True):
     causation_id: UUID | None
     created_at: datetime
     attempts: int
+    before: int | None
 
 
 # Literals, because the partial indexes are used only where the planner can see the state.
 WAITING: Final[sa.ColumnElement[str]] = sa.literal_column("'waiting'")
 _same_key = inbox.alias("same_key")
 
-#: A subquery that can not become a join: whatever the planner knows of the table, it looks at one row after the other
-#: in the order of `ix_inbox_due` and stops at the first that is the oldest of its key.
-_oldest_of_key = (
-    sa.select(sa.func.min(_same_key.c.seq))
-    .where(
-        _same_key.c.handler == inbox.c.handler,
-        _same_key.c.source == inbox.c.source,
-        _same_key.c.key == inbox.c.key,
-        _same_key.c.state == WAITING,
+
+def _of_same_key(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    return (
+        sa.select(*columns)
+        .where(
+            _same_key.c.handler == inbox.c.handler,
+            _same_key.c.source == inbox.c.source,
+            _same_key.c.key == inbox.c.key,
+            _same_key.c.state == WAITING,
+        )
+        .correlate(inbox)
     )
-    .correlate(inbox)
-    .scalar_subquery()
-)
 
 
-def _takeable(*columns: sa.Column[Any]) -> sa.Select[Any]:
+_before = _of_same_key(sa.func.max(_same_key.c.seq)).where(_same_key.c.seq < inbox.c.seq).scalar_subquery()
+_oldest = _of_same_key(sa.func.min(_same_key.c.seq)).scalar_subquery()
+_next_at_of_oldest = _of_same_key(_same_key.c.next_at).order_by(_same_key.c.seq).limit(1).scalar_subquery()
+
+
+def _due(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
     return (
         sa.select(*columns)
         .where(
             inbox.c.handler == bindparam("of_handler"),
             inbox.c.state == WAITING,
             inbox.c.next_at <= bindparam("now", type_=Timestamp),
-            inbox.c.seq == _oldest_of_key,
         )
         .order_by(inbox.c.next_at, inbox.c.seq)
     )
 
 
-#: The oldest of each key, which so depend on each other no more than two processes' events do.
 NEXT: Final = Query(
-    _takeable(*(inbox.c[name] for name in Row.__struct_fields__))
-    .limit(bindparam("most", type_=sa.Integer))
+    _due(*(inbox.c[name] for name in Row.__struct_fields__[:-1]), _before.label("before"))
+    .limit(TOGETHER)
     .with_for_update(of=inbox, skip_locked=True),
     Row,
 )
 
 #: Is there anything to take: from another process, or for another attempt? Asked now and then without a transaction.
-ANY_DUE: Final = Query(_takeable(inbox.c.seq).limit(sa.literal_column("1")), int)
+#: The subquery can not become a join: whatever the planner knows of the table, it looks at one row after the other in
+#: the order of `ix_inbox_due` and stops at the first that is the oldest of its key.
+ANY_DUE: Final = Query(_due(inbox.c.seq).where(inbox.c.seq == _oldest).limit(1), int)
+
+#: What waits behind an event that is not due is not due either, so that it hides nothing that is.
+HOLD_BEHIND: Final = Command(
+    sa.update(inbox)
+    .where(inbox.c.seq.in_(bindparam("seqs", expanding=True)), _next_at_of_oldest > bindparam("now", type_=Timestamp))
+    .values(next_at=_next_at_of_oldest)
+)
 
 DONE: Final = Command(
     sa.update(inbox)
@@ -178,7 +190,7 @@ class Worker:
         rows: list[Row] = []
         try:
             async with self._slots, self._db.transaction() as session:
-                rows = await session.all(NEXT, of_handler=self._handler.name, now=self._clock.now(), most=most)
+                rows = (await self._next(session))[:most]
                 return await self._handle_together(session, rows, until)
         except Exception as error:
             if not rows:
@@ -187,6 +199,17 @@ class Worker:
                 await self._failed(rows[0], error)
                 return 1
         return await self._take_one_by_one(len(rows), until)
+
+    async def _next(self, session: Session) -> list[Row]:
+        """Return what can be taken now, each key's oldest first."""
+        while True:
+            now = self._clock.now()
+            rows = await session.all(NEXT, of_handler=self._handler.name, now=now)
+            ready = _following(rows)
+            behind = sorted({row.seq for row in rows} - {row.seq for row in ready})
+            held = await session.run(HOLD_BEHIND, seqs=behind, now=now) if behind else 0
+            if ready or not held:
+                return ready
 
     async def _take_one_by_one(self, count: int, until: Callable[[], bool]) -> int:
         tried = 0
@@ -263,6 +286,18 @@ class Worker:
             self._log.error("event is dead", action="event.dead", reason=reason, exc_info=error, **facts)
         else:
             self._log.warning("event handler failed", action="event.failed", reason=reason, again_in=delay, **facts)
+
+
+def _following(rows: Sequence[Row]) -> list[Row]:
+    """Return those of *rows* before which none of their key is left out, in order.
+
+    One that is left out is handled by another process now, or waits for its next attempt.
+    """
+    found: dict[int, Row] = {}
+    for row in sorted(rows, key=lambda row: row.seq):
+        if row.before is None or row.before in found:
+            found[row.seq] = row
+    return list(found.values())
 
 
 def delay_after(attempts: int, settings: EventSettings) -> float:

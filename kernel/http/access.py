@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import BinaryIO, Final
+from datetime import datetime
+from typing import BinaryIO, Final, Literal
 from uuid import UUID
 
 import msgspec
 from aiohttp import web
 from structlog.typing import FilteringBoundLogger
 
-EVENT: Final = "request"
+EVENT: Final[Literal["request"]] = "request"
 FLUSH_SECONDS: Final = 0.2
 
 
 class AccessLine(msgspec.Struct, frozen=True, kw_only=True):
     """What is told of one request; no query string and no body, which may hold personal data."""
 
+    timestamp: datetime
+    level: Literal["info"] = "info"
+    event: Literal["request"] = EVENT
     plugin: str
     method: str
     route: str  #: the path with its placeholders
@@ -47,7 +49,8 @@ class StructuredAccessLog:
         self._log = log
 
     def __call__(self, line: AccessLine) -> None:
-        self._log.info(EVENT, **msgspec.structs.asdict(line))
+        told = msgspec.structs.asdict(line)
+        self._log.info(**{name: value for name, value in told.items() if name not in ("timestamp", "level")})
 
 
 class JsonAccessLog:
@@ -55,22 +58,17 @@ class JsonAccessLog:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._encode = msgspec.json.Encoder().encode
-        self._lines: list[tuple[float, AccessLine]] = []
+        self._encode = msgspec.json.Encoder().encode_lines
+        self._lines: list[AccessLine] = []
 
     def __call__(self, line: AccessLine) -> None:
         if not self._lines:
             asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
-        self._lines.append((time.time(), line))
+        self._lines.append(line)
 
     def flush(self) -> None:
         """Write what has gathered."""
         lines, self._lines = self._lines, []
         if lines:
-            self._stream.write(b"".join(self._render(moment, line) for moment, line in lines))
+            self._stream.write(self._encode(lines))
             self._stream.flush()
-
-    def _render(self, moment: float, line: AccessLine) -> bytes:
-        stamp = datetime.fromtimestamp(moment, UTC).isoformat(timespec="microseconds").removesuffix("+00:00")
-        start = f'{{"timestamp":"{stamp}Z","level":"info","event":"{EVENT}",'
-        return b"%b%b\n" % (start.encode(), self._encode(line)[1:])

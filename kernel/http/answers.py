@@ -1,7 +1,7 @@
 """Answers: how the result of a handler becomes a response.
 
 A handler returns a value and the kernel encodes it. `Answer` adds a status, headers and cookies to a value;
-`Encoded` and `Rendered` hold JSON that was encoded earlier, so that a stored card is not decoded to be encoded again.
+`Encoded` holds JSON that was encoded earlier, so that a stored card is not decoded to be encoded again.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Final, Generic, TypeVar, get_args, get_origin
+from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
 from kernel.http import problems
-from kernel.http.pages import Page
+from kernel.http.pages import Page, PageQuery
+from kernel.http.whole import WholeResponse
 
 T = TypeVar("T")
 
@@ -78,6 +80,17 @@ Encode = Callable[[Any, int, web.Request], Reply]
 def json_reply(value: object, status: int, http: web.Request) -> Reply:
     """Return *value* encoded."""
     return Reply(status, _encode(value), NO_HEADERS)
+
+
+def shared_page(found: Page[T], query: PageQuery) -> Answer[Encoded[Page[T]]]:
+    """Return the answer with the page *found* for *query*, encoded once for all who are given it."""
+    body = _encode(found)
+    headers = {"ETag": etag_of(body)}
+    if found.next is not None:
+        further = {**msgspec.to_builtins(query), "cursor": found.next}
+        following = "&".join(f"{name}={quote(str(value))}" for name, value in further.items())
+        headers["Link"] = f'<?{following}>; rel="next"'
+    return Answer(Encoded(body), headers=headers)
 
 
 def page_reply(value: Page[object], status: int, http: web.Request) -> Reply:
@@ -159,6 +172,8 @@ def response_of(reply: Reply, headers: CIMultiDict[str]) -> web.Response:
     if not reply.body:
         del headers["Content-Type"]
     headers.update(reply.headers)
+    if reply.body and not reply.cookies:
+        return WholeResponse(body=reply.body, status=reply.status, headers=headers)
     response = web.Response(body=reply.body or None, status=reply.status, headers=headers)
     for cookie in reply.cookies:
         response.set_cookie(

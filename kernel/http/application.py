@@ -23,20 +23,19 @@ from kernel.http.deadlines import Deadlines
 from kernel.http.endpoint import Endpoint
 from kernel.http.failures import ErrorPage, ErrorResponse, Failures
 from kernel.http.frame import SECURITY_HEADERS, SHARED, Frame, Shared, complete_streamed
+from kernel.http.headers import HTTPS_ONLY
 from kernel.http.limits import GeneralLimit, Limiter
 from kernel.http.metrics import HttpMetrics
 from kernel.http.openapi import Json, Operation
-from kernel.http.reference import Reference, Serve
+from kernel.http.reference import REFERENCE, Reference, Serve
 from kernel.http.request import Request
-from kernel.http.routes import DEFAULT_TIMEOUT, Route
+from kernel.http.routes import DEFAULT_TIMEOUT, Route, check_path
 from kernel.http.settings import API_PREFIX, HttpSettings
 from kernel.http.signatures import read_signature
 from kernel.http.switchboard import SWITCHBOARD, Switchboard
 from kernel.services import Services
 
 BODY_LIMIT: Final = 64 * 1024  # bytes, for what reads a body without a route of ours
-
-TWO_YEARS: Final = 2 * 365 * 24 * 60 * 60  # seconds
 
 #: Of the API's answers: one that a browser is tricked into showing can load and do nothing.
 API_HEADERS: Final[Mapping[str, str]] = {
@@ -47,8 +46,6 @@ API_HEADERS: Final[Mapping[str, str]] = {
 
 
 _PLACEHOLDER: Final = re.compile(r"{[^}]*}")
-
-REFERENCE: Final = web.AppKey("reference", Reference)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,10 +114,19 @@ def build_application(
     return app
 
 
+def check_routes(plugin: Mounted) -> None:
+    """Refuse *plugin* alone where `build_application` would refuse all.
+
+    Raises:
+        errors.InvalidDeclaration: a route can not be served.
+    """
+    _operations(plugin)
+
+
 def _api_headers(deployment: Deployment) -> CIMultiDict[str]:
     headers = CIMultiDict(API_HEADERS)
     if deployment.public_url.startswith("https:"):
-        headers["Strict-Transport-Security"] = f"max-age={TWO_YEARS}"
+        headers.update(HTTPS_ONLY)
     return headers
 
 
@@ -130,19 +136,22 @@ def describe(mounted: Sequence[Mounted], deployment: Deployment) -> Json:
 
 
 def _operations(plugin: Mounted) -> list[Operation]:
+    if plugin.failed is not None:
+        return []
     _check_paths(plugin)
     return [
         Operation(plugin=plugin.plugin, mount=plugin.mount, route=route, signature=read_signature(plugin.plugin, route))
-        for route in ([] if plugin.failed else sorted(plugin.routes, key=_specificity))
+        for route in sorted(plugin.routes, key=_specificity)
     ]
 
 
 def _check_paths(plugin: Mounted) -> None:
-    """Refuse what aiohttp would take in silence: the same route twice, or one path under two names."""
+    """Refuse what aiohttp would trip over, or take in silence: the same route twice, one path under two names."""
     methods: set[tuple[str, str]] = set()
     paths: dict[str, str] = {}
     for route in plugin.routes:
         name = f"{route.method} {route.path or '/'}"
+        check_path(plugin.plugin, "routes()", route.path)
         path = paths.setdefault(_PLACEHOLDER.sub("{}", route.path), route.path)
         if path != route.path:
             message = f"routes(): {name} and {path} are one path; give its placeholders the same names"

@@ -122,6 +122,13 @@ def refuse_cross_site(http: web.Request, origin: str) -> None:
         raise problems.Forbidden("The request comes from another site.")
 
 
+def permits(caller: Principal | None, permission: str) -> bool:
+    """Return whether *caller* may do what asks for *permission*."""
+    if permission == PUBLIC:
+        return True
+    return caller is not None and (permission == SIGNED_IN or permission in caller.permissions)
+
+
 def check_permission(caller: Principal | None, permission: str) -> None:
     """Refuse *caller* unless the permission is theirs.
 
@@ -129,9 +136,8 @@ def check_permission(caller: Principal | None, permission: str) -> None:
         problems.NotSignedIn: nobody is signed in.
         problems.Forbidden: somebody is, and may not.
     """
-    if permission == PUBLIC:
+    if permits(caller, permission):
         return
     if caller is None:
         raise problems.NotSignedIn
-    if permission != SIGNED_IN and permission not in caller.permissions:
-        raise problems.Forbidden(f"It takes the permission {permission!r}.", extensions={"permission": permission})
+    raise problems.Forbidden(f"It takes the permission {permission!r}.", extensions={"permission": permission})

@@ -23,10 +23,10 @@ class Deadlines:
 
     def begin(self, seconds: float) -> Task:
         """Cancel the running task in *seconds*, unless `end` comes first; a later call moves the deadline."""
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         if task is None:
             raise RuntimeError("a deadline belongs to a task")
-        loop = task.get_loop()
         self._running[task] = loop.time() + seconds
         if not self._sweep_is_due:
             self._sweep_is_due = True

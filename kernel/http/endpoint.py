@@ -56,16 +56,12 @@ class Endpoint:
 
     async def answer(self, http: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         """Answer a request with these values of the path's *placeholders*."""
+        return await self._frame.run(http, self._respond, placeholders)
 
-        async def respond(request: Request) -> web.StreamResponse:
-            return await self._respond(request, placeholders)
-
-        return await self._frame.run(http, respond)
-
-    async def _respond(self, request: Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+    async def _respond(self, request: Request) -> web.StreamResponse:
         told = await self._admit(request)
         arguments: Arguments = {"request": request} if self._signature.request else {}
-        self._fill_path(placeholders, arguments)
+        self._fill_path(request.placeholders, arguments)
         self._fill_query(request.http, arguments)
         raw = b"" if self._decode is None else await self._read(request, arguments, self._decode)
         if self._unsafe:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from kernel.http.access import AccessLine, AccessLog, path_of
 from kernel.http.callers import Callers, request_id
 from kernel.http.deadlines import Deadlines
 from kernel.http.failures import ErrorResponse, Failures
+from kernel.http.headers import SERVER
 from kernel.http.limits import Limiter
 from kernel.http.metrics import HttpMetrics, RouteMetrics
 from kernel.http.request import Request
@@ -51,8 +53,10 @@ class Shared:
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Server": "Lyceum",
+    **SERVER,
 }
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 SHARED: Final = web.AppKey("shared", Shared)
 
@@ -69,12 +73,14 @@ class Frame:
     log: FilteringBoundLogger
     error_response: ErrorResponse | None = None
 
-    async def run(self, http: web.Request, respond: Respond) -> web.StreamResponse:
+    async def run(
+        self, http: web.Request, respond: Respond, placeholders: Mapping[str, str] = _NONE
+    ) -> web.StreamResponse:
         """Return what *respond* answers in time, or the answer to what it raised."""
         started = perf_counter()
         shared = self.shared
         text = request_id(http)
-        request = Request(msgspec.convert(text, UUID), http, shared.callers.addresses.of(http), None)
+        request = Request(msgspec.convert(text, UUID), http, shared.callers.addresses.of(http), None, placeholders)
         set_cause(Cause(request.id))
         deadlines = shared.deadlines
         task = deadlines.begin(self.timeout)
@@ -105,6 +111,7 @@ class Frame:
         http, caller = request.http, request.caller
         self.shared.access(
             AccessLine(
+                timestamp=self.shared.clock.now(),
                 plugin=self.plugin,
                 method=http.method,
                 route=self.route,

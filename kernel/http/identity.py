@@ -22,7 +22,7 @@ class Principal:
 
 
 class Identity(Protocol):
-    """Turns a bearer token or a session cookie into a principal."""
+    """Turns what a request bears, a bearer token say, into a principal."""
 
     async def authenticate(self, request: web.Request) -> Principal | None:
         """Return the principal, or None when the request bears no credential.

@@ -70,7 +70,8 @@ class Operations:
 
     def __init__(self, platform: Platform, *, identify: Identify, metrics: HttpMetrics) -> None:
         self._platform = platform
-        self._operators = Operators(platform.config.operations, identify)
+        config = platform.config
+        self._operators = Operators(config.operations, identify, development=config.server.development)
         self._readiness = Readiness(platform)
         self._lag = LagMetrics()
         self._registry = OneOfSeveral() if platform.config.server.workers > 1 else CollectorRegistry()
@@ -106,7 +107,7 @@ class Operations:
     async def metrics(self, http: web.Request) -> web.Response:
         """Answer in the format of Prometheus."""
         await self._admit(http)
-        self._lag.take(await self._platform.events.lag())
+        self._lag.take(await self._platform.events.administration.lag())
         body = generate_latest(self._registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

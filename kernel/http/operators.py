@@ -14,6 +14,7 @@ from kernel.http.request import Request
 from kernel.settings import Secret, Settings
 
 PERMISSION: Final = "platform.operate"
+_THIS_MACHINE: Final = ("127.0.0.0/8", "::1/128")
 
 #: Finds out who asks, as for a route.
 Identify = Callable[[web.Request], Awaitable[Request]]
@@ -22,7 +23,7 @@ Identify = Callable[[web.Request], Awaitable[Request]]
 class OperationsSettings(Settings, frozen=True):
     """`[operations]`: who may see how the deployment fares."""
 
-    allowed: tuple[str, ...] = ("127.0.0.0/8", "::1/128")  #: networks of operators; () for none
+    allowed: tuple[str, ...] = ()  #: networks of operators; in development this machine is one besides
     token: Secret | None = None  #: whoever sends it as a bearer token is an operator, wherever they are
 
     def __post_init__(self) -> None:
@@ -36,14 +37,15 @@ class OperationsSettings(Settings, frozen=True):
 class Operators:
     """Tells operators from others: by token, by the permission `platform.operate`, or by their address."""
 
-    def __init__(self, settings: OperationsSettings, identify: Identify) -> None:
-        self._networks = tuple(ip_network(network) for network in settings.allowed)
+    def __init__(self, settings: OperationsSettings, identify: Identify, *, development: bool) -> None:
+        here = _THIS_MACHINE if development else ()
+        self._networks = tuple(ip_network(network) for network in (*settings.allowed, *here))
         self._token = f"Bearer {settings.token.reveal()}".encode() if settings.token else None
         self._identify = identify
 
     async def include(self, http: web.Request) -> bool:
         """Return whether the request comes from an operator."""
-        if self._token and hmac.compare_digest(http.headers.get("Authorization", "").encode(), self._token):
+        if self._token and hmac.compare_digest(_authorization(http), self._token):
             return True
         try:
             request = await self._identify(http)
@@ -57,7 +59,12 @@ class Operators:
         return any(ip_address(address) in network for network in self._networks)
 
 
+def _authorization(http: web.Request) -> bytes:
+    return http.headers.get("Authorization", "").encode(errors="surrogateescape")  # which is how aiohttp decodes
+
+
 def _behind_unknown_proxy(http: web.Request, request: Request) -> bool:
     # A proxy on this machine that nobody declared as trusted would make the whole world look like 127.0.0.1.
+    # One that adds no header can not be told from a person here, which is why no network is allowed by default.
     forwarded = "X-Forwarded-For" in http.headers or "Forwarded" in http.headers
     return forwarded and request.address == http.remote

@@ -11,6 +11,7 @@ from yarl import URL
 from kernel.database.migrations import History
 from kernel.events.administration import Backlog
 from kernel.hooks import Hooks
+from kernel.http.settings import API_PREFIX
 from kernel.members import Member
 from kernel.settings import Secret, Url
 
@@ -52,7 +53,7 @@ class PluginReport(msgspec.Struct, frozen=True, kw_only=True):
 
 async def report(platform: Platform) -> list[PluginReport]:
     """Return what is known of each installed plugin, in the order of their start."""
-    backlogs = (await platform.events.lag()).handlers
+    backlogs = (await platform.events.administration.lag()).handlers
     return [describe(member, platform.assembly.hooks, backlogs) for member in platform.states()]
 
 
@@ -68,7 +69,6 @@ def describe(member: Member, hooks: Hooks, backlogs: Sequence[Backlog] = ()) -> 
     )
     if member.manifest is None or member.plugin is None:
         return facts
-    routes = member.running.declarations.routes if member.running else ()
     return msgspec.structs.replace(
         facts,
         summary=member.manifest.summary,
@@ -77,12 +77,18 @@ def describe(member: Member, hooks: Hooks, backlogs: Sequence[Backlog] = ()) -> 
         wants=tuple(map(str, member.manifest.wants)),
         mount=member.mount,
         hooks=hooks.names(member.plugin),
-        routes=tuple(f"{route.method} /api/v1/{member.mount}{route.path}" for route in routes),
+        routes=routes(member),
         migration=_head(member),
         handlers=tuple(_handlers(member.name, backlogs)),
         start_seconds=round(member.seconds, 3),
         settings=shown(member.settings),
     )
+
+
+def routes(member: Member) -> tuple[str, ...]:
+    """Return method and path of each route of *member*."""
+    declared = member.running.declarations.routes if member.running else ()
+    return tuple(f"{route.method} {API_PREFIX}/{member.mount}{route.path}" for route in declared)
 
 
 def _head(member: Member) -> str | None:

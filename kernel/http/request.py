@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from aiohttp import web
@@ -19,6 +20,7 @@ class Request:
     http: web.Request  #: aiohttp's own request, for what is rare
     address: str  #: the client's address, seen through trusted proxies only
     caller: Principal | None
+    placeholders: Mapping[str, str] = field(default_factory=dict)  #: what the path has in their places, as it was sent
     idempotency_key: str | None = None
 
     @property

@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from aiohttp import web
+
+from kernel import errors
 from kernel.http.problems import Problem
 
 Handler = Callable[..., Awaitable[object]]
@@ -61,6 +64,19 @@ class Route:
     rate_limits: tuple[RateLimit, ...] = ()
     body_limit: int = DEFAULT_BODY_LIMIT
     timeout: float = DEFAULT_TIMEOUT
+
+
+def check_path(plugin: str, place: str, path: str) -> None:
+    """Refuse a *path* that aiohttp can not read; *place* says where the plugin declares it.
+
+    Raises:
+        errors.InvalidDeclaration: the message names the path.
+    """
+    try:
+        web.UrlDispatcher().add_resource(path)
+    except ValueError as error:
+        message = f"{place}: the path {path!r} can not be read; begin it with '/' and close each '{{name}}'"
+        raise errors.InvalidDeclaration(message, plugin=plugin) from error
 
 
 @dataclass(frozen=True)

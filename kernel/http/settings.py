@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import msgspec
 
-from kernel.settings import Settings
+from kernel.settings import Rate, Settings
 
 API_PREFIX: Final = "/api/v1"
 
@@ -18,7 +18,7 @@ class HttpSettings(Settings, frozen=True):
     """The limits of the HTTP side."""
 
     trusted_proxies: tuple[str, ...] = ()  #: networks whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`
-    unsafe_rate: str = "300/minute"  #: of unsafe requests for each person or address, counted in each process
+    unsafe_rate: Rate = "300/minute"  #: of unsafe requests for each person or address, counted in each process
     body_seconds: Seconds = 15.0  #: within which a request's body must have arrived
     keepalive_seconds: Seconds = 30.0  #: also the time that a client has for the headers of a request
     lingering_seconds: Seconds = 2.0  #: how long an unread body is read on, so that the client sees the refusal

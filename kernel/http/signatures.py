@@ -184,7 +184,5 @@ def list_fields(query: type[msgspec.Struct]) -> frozenset[str]:
     return frozenset(
         field.encode_name
         for field in msgspec.structs.fields(query)
-        if any(
-            (get_origin(kind) or kind) in (list, tuple, set, frozenset) for kind in (field.type, *get_args(field.type))
-        )
+        if any((get_origin(kind) or kind) in _LISTS for kind in (field.type, *get_args(field.type)))
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from kernel import Event, Plugin, contracts
-from kernel.events.schemas import Schema, breaking_changes, schemas
+from kernel.testing.schemas import Schema, breaking_changes, schemas
 
 FOLDER: Final = Path(contracts.__path__[0]) / "schemas"
 COMMAND: Final = "python -m kernel.testing.event_schemas"

@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from kernel import errors
+from kernel.http.headers import SERVER
 
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 #: For files that other files name (a font in a style sheet): asked for again each time, answered with 304.
@@ -49,7 +50,7 @@ class Assets:
         if found is None:
             raise web.HTTPNotFound
         path, caching = found
-        return web.FileResponse(path, headers={"Cache-Control": caching, "Server": "Lyceum"})
+        return web.FileResponse(path, headers={"Cache-Control": caching, **SERVER})
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -6,6 +6,8 @@ from typing import Final
 
 from aiohttp import web
 
+from kernel.http.headers import HTTPS_ONLY, SERVER
+
 #: Everything comes from this host; scripts and styles are files of ours, or bear the nonce of this one answer.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
@@ -18,18 +20,15 @@ _ALWAYS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
     "Referrer-Policy": "strict-origin-when-cross-origin",
-    "Server": "Lyceum",
+    **SERVER,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-
-_TWO_YEARS: Final = 2 * 365 * 24 * 60 * 60  # seconds
+_BY_HTTPS: Final = {**_ALWAYS, **HTTPS_ONLY}
 
 
 def secure(response: web.StreamResponse, *, nonce: str, https: bool) -> None:
     """Give *response* the security headers of an HTML page; what its handler set itself stays."""
     response.headers.setdefault("Content-Security-Policy", _POLICY.format(nonce=nonce))
-    for name, value in _ALWAYS.items():
+    for name, value in (_BY_HTTPS if https else _ALWAYS).items():
         response.headers.setdefault(name, value)
-    if https:
-        response.headers.setdefault("Strict-Transport-Security", f"max-age={_TWO_YEARS}; includeSubDomains")

@@ -1,4 +1,4 @@
-"""What each running plugin gives to the site, and who may see it."""
+"""What each running plugin gives to the site."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from kernel.http.identity import Principal
-from kernel.http.routes import PUBLIC, SIGNED_IN
-from kernel.web.declarations import PageDeclaration
+from kernel.web.declarations import Navigation, PageDeclaration
 
 KERNEL: Final = "kernel"  #: under this name the kernel gives templates and files of its own
 
@@ -32,8 +30,6 @@ def declared(parts: Sequence[Part], kind: type[D]) -> Iterator[tuple[str, D]]:
                 yield part.plugin, declaration
 
 
-def permits(caller: Principal | None, permission: str) -> bool:
-    """Return whether *caller* may see what asks for *permission*."""
-    if permission == PUBLIC:
-        return True
-    return caller is not None and (permission == SIGNED_IN or permission in caller.permissions)
+def navigation(parts: Sequence[Part]) -> list[Navigation]:
+    """Return the entries of the navigation, those of little weight first."""
+    return sorted((entry for _, entry in declared(parts, Navigation)), key=lambda entry: (entry.weight, entry.label))

@@ -14,11 +14,12 @@ from markupsafe import Markup
 
 from kernel import errors
 from kernel.deployment import Deployment
+from kernel.http.callers import permits
 from kernel.http.identity import Principal
 from kernel.web.assets import Assets
-from kernel.web.declarations import Navigation, Page, Slot, Templates
+from kernel.web.declarations import Page, Slot, Templates
 from kernel.web.headers import secure
-from kernel.web.parts import KERNEL, Part, declared, permits
+from kernel.web.parts import KERNEL, Part, declared, navigation
 
 _RIGHT_TO_LEFT: Final = frozenset({"ar", "dv", "fa", "he", "ps", "ur", "yi"})
 
@@ -34,8 +35,7 @@ class Renderer:
 
     def __init__(self, parts: Sequence[Part], assets: Assets, deployment: Deployment) -> None:
         self._https = deployment.public_url.startswith("https:")
-        entries = (entry for _, entry in declared(parts, Navigation))
-        self._navigation = sorted(entries, key=lambda entry: (entry.weight, entry.label))
+        self._navigation = navigation(parts)
         self._slots: dict[str, list[tuple[str, str]]] = {}
         for plugin, slot in declared(parts, Slot):
             self._slots.setdefault(slot.name, []).append((plugin, slot.template))

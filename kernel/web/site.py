@@ -14,6 +14,7 @@ from kernel.deployment import Deployment
 from kernel.http import problems
 from kernel.http.callers import check_permission
 from kernel.http.request import Request
+from kernel.http.routes import check_path
 from kernel.web.assets import Assets
 from kernel.web.declarations import Page, StaticFiles, Templates
 from kernel.web.parts import KERNEL, Part, declared
@@ -24,7 +25,7 @@ _OWN: Final = Part(
     plugin=KERNEL, summary="", declarations=(Templates(_HERE / "templates"), StaticFiles(_HERE / "static"))
 )
 #: What pages must leave to others.
-_RESERVED: Final = ("/api/", "/static/", "/metrics")
+_RESERVED: Final = ("/api/v", "/static/", "/metrics")
 
 #: Finds out who asks, as for a route.
 Identify = Callable[[web.Request], Awaitable[Request]]
@@ -92,7 +93,8 @@ def _check_path(plugin: str, path: str, owners: dict[str, str]) -> None:
         reserved = ", ".join(_RESERVED)
         message = f"pages(): the path {path!r} must begin with '/' and not with one of {reserved}"
         raise errors.InvalidDeclaration(message, plugin=plugin)
-    owner = owners.setdefault(path, plugin)
-    if owner != plugin:
-        message = f"pages(): the path {path!r} belongs to the plugin {owner!r}; choose another one"
+    check_path(plugin, "pages()", path)
+    if path in owners:
+        message = f"pages(): the path {path!r} belongs to the plugin {owners[path]!r}; choose another one"
         raise errors.InvalidDeclaration(message, plugin=plugin)
+    owners[path] = plugin

@@ -62,10 +62,11 @@ COLUMNS: Final = (
 )
 
 BY_ID: Final = Query(sa.select(*COLUMNS).where(accounts.c.id == bindparam("account")), AccountRow)
-BY_EMAIL: Final = Query(sa.select(*COLUMNS).where(accounts.c.email == bindparam("email")), AccountRow)
 
+_FIRST_VERSION: Final = 1
 _PUT: Final = insert(accounts).values(
-    {name: bindparam(name) for name in ("id", "email", "created_at", "signed_in_at")} | {"active": True}
+    {name: bindparam(name) for name in ("id", "email", "created_at", "signed_in_at")}
+    | {"active": True, "version": _FIRST_VERSION}
 )
 #: Makes the account, or notes the sign-in of the one there is; locks it until the transaction ends.
 PUT: Final = Query(
@@ -86,8 +87,13 @@ TAKE_ROLE: Final = Command(
         account_roles.c.account_id == bindparam("account"), account_roles.c.role == bindparam("role")
     )
 )
-TOUCH: Final = Command(
-    sa.update(accounts).where(accounts.c.id == bindparam("account")).values(changed_at=bindparam("now"))
+#: Counts a change; returns the account's version after it.
+TOUCH: Final = Query(
+    sa.update(accounts)
+    .where(accounts.c.id == bindparam("account"))
+    .values(changed_at=bindparam("now"), version=accounts.c.version + 1)
+    .returning(accounts.c.version),
+    int,
 )
 
 
@@ -117,19 +123,27 @@ async def arrive(
         return await session.one(BY_ID, account=found), []
     await session.run(ADD_ROLE, account=new, role=STUDENT)
     registered = UserRegistered(
-        user_id=new, email=email, display_name=display_name, locale=locale or DEFAULT_LOCALE, roles=(STUDENT,)
+        user_id=new,
+        email=email,
+        display_name=display_name,
+        locale=locale or DEFAULT_LOCALE,
+        roles=(STUDENT,),
+        version=_FIRST_VERSION,
     )
     return await session.one(BY_ID, account=new), [registered]
 
 
-async def replace_roles(session: Session, row: AccountRow, roles: frozenset[str], now: datetime) -> None:
-    """Give the account of *row* exactly *roles*."""
+async def replace_roles(
+    session: Session, row: AccountRow, roles: frozenset[str], now: datetime, by: UUID | None = None
+) -> RolesChanged:
+    """Give the account of *row* exactly *roles*; return what is to be told of it."""
     had = split_roles(row.roles)
     if gone := had - roles:
         await session.run_many(TAKE_ROLE, [{"account": row.id, "role": role} for role in sorted(gone)])
     if new := roles - had:
         await session.run_many(ADD_ROLE, [{"account": row.id, "role": role} for role in sorted(new)])
-    await session.run(TOUCH, account=row.id, now=now)
+    version = await session.one(TOUCH, account=row.id, now=now)
+    return RolesChanged(user_id=row.id, roles=tuple(sorted(roles)), changed_by=by, version=version)
 
 
 async def grant(ctx: Context[AuthSettings], email: str, roles: Iterable[str]) -> Account:
@@ -138,7 +152,6 @@ async def grant(ctx: Context[AuthSettings], email: str, roles: Iterable[str]) ->
         row, events = await arrive(ctx, session, email, signs_in=False)
         wanted = split_roles(row.roles).union(roles)
         if wanted != split_roles(row.roles):
-            await replace_roles(session, row, wanted, ctx.clock.now())
-            events.append(RolesChanged(user_id=row.id, roles=tuple(sorted(wanted))))
+            events.append(await replace_roles(session, row, wanted, ctx.clock.now()))
         await publish_all(ctx, session, events)
     return msgspec.structs.replace(row.account(), roles=tuple(sorted(wanted)))

@@ -12,7 +12,6 @@ import msgspec
 from kernel import Context, Page, PageQuery, Request, Route, get, page, post, problems, put
 from kernel.contracts.auth import LastAdministrator
 from kernel.database import Session
-from kernel.http.problems import FieldError
 from plugins.auth.accounts import ROLE_NAMES, AccountRow, split_roles
 from plugins.auth.administration import Administration
 from plugins.auth.settings import AuthSettings
@@ -85,7 +84,7 @@ class AccountsApi:
         roles = frozenset(body.roles)
         if unknown := sorted(roles - self._known):
             message = f"no such role: {', '.join(unknown)}; there are {', '.join(sorted(self._known))}"
-            raise problems.Invalid(fields=[FieldError("body.roles", message)])
+            raise problems.Invalid(fields=[problems.FieldError("body.roles", message)])
         row = await self._administration.set_roles(session, account_id, roles, request.principal.id)
         return _seen(row)
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from kernel import Context, problems
-from kernel.contracts.auth import LastAdministrator, RolesChanged, UserDisabled, UserEnabled
+from kernel.contracts.auth import LastAdministrator, UserDisabled, UserEnabled
 from kernel.database import Command, Query, Session
 from plugins.auth.accounts import ADMIN, BY_ID, COLUMNS, AccountRow, replace_roles, split_roles
 from plugins.auth.publishing import publish_all
@@ -30,10 +30,13 @@ OTHER_ADMINISTRATORS: Final = Query(
     int,
 )
 
-SET_ACTIVE: Final = Command(
+#: Counts the change; returns the account's version after it, nothing where it is none.
+SET_ACTIVE: Final = Query(
     sa.update(accounts)
     .where(accounts.c.id == bindparam("account"), accounts.c.active != bindparam("active"))
-    .values(active=bindparam("active"), changed_at=bindparam("now"))
+    .values(active=bindparam("active"), changed_at=bindparam("now"), version=accounts.c.version + 1)
+    .returning(accounts.c.version),
+    int,
 )
 
 #: Sorts after every character that follows a prefix.
@@ -101,8 +104,7 @@ class Administration:
             return row
         if ADMIN not in roles:
             await self._keep_one(session, row)
-        await replace_roles(session, row, roles, self._now)
-        await publish_all(self._ctx, session, [RolesChanged(user_id=person, roles=tuple(sorted(roles)), changed_by=by)])
+        await publish_all(self._ctx, session, [await replace_roles(session, row, roles, self._now, by)])
         self._revocations.change(session, person, roles)
         return await self.account(person, session)
 
@@ -118,8 +120,8 @@ class Administration:
         if not row.active:
             return row
         await self._keep_one(session, row)
-        await session.run(SET_ACTIVE, account=person, active=False, now=self._now)
-        await publish_all(self._ctx, session, [UserDisabled(user_id=person)])
+        version = await session.one(SET_ACTIVE, account=person, active=False, now=self._now)
+        await publish_all(self._ctx, session, [UserDisabled(user_id=person, version=version)])
         await self._sessions.end_all(session, person, "disabled")
         return await self.account(person, session)
 
@@ -129,8 +131,9 @@ class Administration:
         Raises:
             problems.NotFound: there is no such account.
         """
-        if await session.run(SET_ACTIVE, account=person, active=True, now=self._now):
-            await publish_all(self._ctx, session, [UserEnabled(user_id=person)])
+        version = await session.first(SET_ACTIVE, account=person, active=True, now=self._now)
+        if version is not None:
+            await publish_all(self._ctx, session, [UserEnabled(user_id=person, version=version)])
         return await self.account(person, session)
 
     async def _keep_one(self, session: Session, row: AccountRow) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import Context, errors
+from kernel import Console, Context, errors
 from kernel.database import Command
 from plugins.auth.accounts import ADMIN, grant, split_roles
 from plugins.auth.addresses import checked
@@ -16,9 +16,6 @@ from plugins.auth.administration import Administration
 from plugins.auth.keys import HANDOVER, KeyRing
 from plugins.auth.settings import AuthSettings
 from plugins.auth.tables import addresses
-
-if TYPE_CHECKING:
-    from kernel.cli.console import Console
 
 SHOWN: Final = 100  # accounts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -11,7 +12,8 @@ from aiohttp import web
 
 from kernel import Context, Principal, problems
 from kernel.contracts.auth import Account
-from plugins.auth.accounts import find
+from plugins.auth.accounts import find, grant
+from plugins.auth.addresses import checked
 from plugins.auth.revocations import Revocations
 from plugins.auth.settings import AuthSettings
 from plugins.auth.tokens import AccessTokens, Claims
@@ -30,6 +32,7 @@ class AuthIdentity:
     """Turns bearer tokens into principals; one that it has seen costs a look into a dictionary."""
 
     def __init__(self, ctx: Context[AuthSettings]) -> None:
+        self._ctx = ctx
         self._db = ctx.db
         self._clock = ctx.clock
         self._roles = ctx.roles
@@ -54,6 +57,9 @@ class AuthIdentity:
     async def account(self, user_id: UUID) -> Account | None:
         row = await find(self._db, user_id)
         return row.account() if row else None
+
+    async def grant(self, email: str, roles: Iterable[str]) -> Account:
+        return await grant(self._ctx, checked(email), roles)
 
     def _verify(self, header: str) -> Principal:
         scheme, _, token = header.partition(" ")

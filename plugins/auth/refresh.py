@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from kernel.secrets import Secrets
+from kernel import Secrets
 
 _LAYOUT: Final = struct.Struct(">16sI32s")  # session, generation, proof
 _PURPOSE: Final = "refresh-token"

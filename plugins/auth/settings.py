@@ -6,7 +6,7 @@ from typing import Annotated
 
 import msgspec
 
-from kernel import Settings
+from kernel import Rate, Settings
 
 
 class AuthSettings(Settings, frozen=True):
@@ -14,6 +14,6 @@ class AuthSettings(Settings, frozen=True):
 
     audience: str = ""  #: the `aud` of access tokens; empty for the public URL
     session_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 30  #: after which one signs in anew, whatever happens
-    code_requests: str = "60/minute"  #: for each client address, whichever mail addresses it names
-    sign_ins: str = "120/minute"  #: for each client address
-    refreshes: str = "300/minute"  #: for each client address
+    code_requests: Rate = "60/minute"  #: for each client address, whichever mail addresses it names
+    sign_ins: Rate = "120/minute"  #: for each client address
+    refreshes: Rate = "300/minute"  #: for each client address

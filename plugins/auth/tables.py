@@ -23,6 +23,7 @@ accounts: Final = sa.Table(
     Column("created_at", Timestamp, nullable=False),
     Column("changed_at", Timestamp),  # when roles or state last did
     Column("signed_in_at", Timestamp),
+    Column("version", sa.BigInteger, nullable=False, server_default=sa.text("0")),  # counts changes of roles and state
     sa.Index("ix_accounts_changed", "changed_at"),
 )
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import ClassVar
 
 from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl, on
@@ -11,6 +11,7 @@ from kernel.contracts import courses as contract
 from kernel.contracts.users import USERS, ProfileChanged
 from plugins.courses import api, editing, migrations
 from plugins.courses.handlers import Names
+from plugins.courses.renewal import Renewal
 from plugins.courses.service import CourseOffers
 from plugins.courses.settings import CoursesSettings
 from plugins.courses.tables import metadata
@@ -69,8 +70,17 @@ class CoursesPlugin(Plugin[CoursesSettings]):
 
     @hookimpl
     def event_handlers(self, ctx: Context[CoursesSettings]) -> Iterable[EventHandler]:
-        return (on(ProfileChanged, Names(ctx.clock).changed, name="names"),)
+        return (on(ProfileChanged, ctx.own(Names).changed, name="names"),)
 
     @hookimpl
     def routes(self, ctx: Context[CoursesSettings]) -> Iterable[Route]:
         return api.routes(ctx)
+
+    @hookimpl
+    def lifespan(self, ctx: Context[CoursesSettings]) -> AbstractAsyncContextManager[None]:
+        @asynccontextmanager
+        async def renewing() -> AsyncIterator[None]:
+            ctx.own(Renewal).run_in_background()
+            yield
+
+        return renewing()

@@ -89,7 +89,7 @@ class AuthoringApi:
         course_id, owner = new_id(), request.principal.id
         await instructors.learn_names(session, self._ctx, [owner])
         facts = {name: getattr(body, name) for name in _CHANGEABLE}
-        currency = self._ctx.settings.currency
+        currency = self._ctx.deployment.currency
         await session.run(ADD_COURSE, id=course_id, now=self._ctx.clock.now(), currency=currency, **facts)
         await session.run(instructors.ADD_INSTRUCTOR, course_id=course_id, user_id=owner, position=0)
         await _add_tags(session, course_id, body.tags)

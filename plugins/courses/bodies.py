@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
@@ -115,7 +115,10 @@ class CatalogueQuery(PageQuery, frozen=True, kw_only=True):
 
     def filters(self) -> dict[str, object]:
         """Return the filters that were given."""
-        return {name: value for name, value in given(self).items() if name not in PageQuery.__struct_fields__}
+        return {name: value for name in _FILTERS if (value := getattr(self, name)) is not UNSET}
+
+
+_FILTERS: Final = tuple(name for name in CatalogueQuery.__struct_fields__ if name not in PageQuery.__struct_fields__)
 
 
 def given(change: msgspec.Struct) -> dict[str, object]:

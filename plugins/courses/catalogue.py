@@ -34,14 +34,6 @@ class OfferRow(msgspec.Struct, frozen=True):
     offer: bytes
 
 
-class PublishedCard(msgspec.Struct, frozen=True):
-    """A course in the catalogue."""
-
-    published_at: datetime
-    id: UUID
-    card: bytes
-
-
 class OwnCard(msgspec.Struct, frozen=True):
     """A course in the list of those who teach it."""
 
@@ -79,20 +71,21 @@ FILTERS: Final[dict[str, ColumnElement[bool]]] = {
 
 
 @functools.cache
-def published(filters: frozenset[str], *, further: bool) -> Query[PublishedCard]:
-    """Return the query for a page of the catalogue, newest first, narrowed by *filters* (names of `FILTERS`).
+def published(filters: frozenset[str], *, further: bool, reach: int) -> Query[bytes]:
+    """Return the query for the cards of a page of the catalogue, newest first, narrowed by *filters* (of `FILTERS`).
 
-    A *further* page begins after `after_time` and `after_id`.
+    A *further* page begins after `after_time` and `after_id`. *reach* is the most rows it returns, one of few numbers:
+    PostgreSQL would plan a statement with a bound limit anew at each execution, for longer than it takes to run.
     """
     statement = (
-        sa.select(courses.c.published_at, courses.c.id, courses.c.card)
+        sa.select(courses.c.card)
         .where(courses.c.status == sa.literal_column("'published'"), *(FILTERS[name] for name in sorted(filters)))
         .order_by(courses.c.published_at.desc(), courses.c.id.desc())
-        .limit(bindparam("limit"))
+        .limit(sa.literal_column(str(reach)))
     )
     if further:
         statement = statement.where(_after(courses.c.published_at, "<"))
-    return Query(statement, PublishedCard)
+    return Query(statement, bytes)
 
 
 @functools.cache
@@ -126,5 +119,7 @@ def in_review(*, further: bool) -> Query[SubmittedCard]:
 
 def _after(moment: sa.Column[datetime], comparison: str) -> ColumnElement[bool]:
     place = sa.tuple_(moment, courses.c.id)
-    key = sa.tuple_(bindparam("after_time", type_=moment.type), bindparam("after_id", type_=courses.c.id.type))
+    values = (bindparam("after_time", type_=moment.type), bindparam("after_id", type_=courses.c.id.type))
+    # As subselects, of which PostgreSQL knows as little beforehand as later: with the values it would plan each time.
+    key = sa.tuple_(*(sa.select(value).scalar_subquery() for value in values))
     return place.op(comparison, is_comparison=True)(key)

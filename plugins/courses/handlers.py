@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from kernel import Clock, Delivery
+from kernel import Context, Delivery
 from kernel.contracts.users import ProfileChanged
 from kernel.database import Session
-from plugins.courses.editing import LOCK_COURSE, refresh
-from plugins.courses.instructors import CHANGE_NAME, TAUGHT_BY
+from plugins.courses.instructors import CHANGE_NAME
+from plugins.courses.renewal import OUTDATE, Renewal
+from plugins.courses.settings import CoursesSettings
 
 
 class Names:
     """Keeps the names under which instructors are shown."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, ctx: Context[CoursesSettings]) -> None:
+        self._renewal = ctx.own(Renewal)
 
     async def changed(self, session: Session, delivery: Delivery[ProfileChanged]) -> None:
-        """Store the name, and render the courses that show it."""
+        """Store the name, and have the courses rendered that show it, however many."""
         person = delivery.event
-        changed = await session.run(CHANGE_NAME, user_id=person.user_id, display_name=person.display_name)
-        if not changed:
-            return
-        for course_id in await session.all(TAUGHT_BY, person=person.user_id):
-            await session.first(LOCK_COURSE, course_id=course_id, now=self._clock.now())
-            await refresh(session, course_id)
+        if await session.run(CHANGE_NAME, user_id=person.user_id, display_name=person.display_name):
+            await session.run(OUTDATE, person=person.user_id, event_id=delivery.id)
+            session.after_commit(self._renewal.wake)

@@ -30,12 +30,6 @@ LAST_POSITION: Final = Query(
     sa.select(sa.func.coalesce(sa.func.max(course_instructors.c.position), -1).label("position")).where(_OF_COURSE),
     int,
 )
-TAUGHT_BY: Final = Query(
-    sa.select(course_instructors.c.course_id)
-    .where(course_instructors.c.user_id == bindparam("person"))
-    .order_by(course_instructors.c.course_id),
-    UUID,
-)
 NAMED: Final = Query(sa.select(people.c.user_id).where(people.c.user_id.in_(bindparam("ids", expanding=True))), UUID)
 _NAME: Final = insert(people).values(user_id=bindparam("user_id"), display_name=bindparam("display_name"))
 #: For a name that was asked for: one that an event has told meanwhile is newer.

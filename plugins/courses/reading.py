@@ -9,17 +9,19 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Context, Encoded, Page, PageQuery, Renders, Request, page, problems
+from kernel import Answer, Context, Encoded, Page, PageQuery, Renders, Request, page, problems, shared_page
+from kernel.database import Flights
 from plugins.courses import catalogue
 from plugins.courses.bodies import CatalogueQuery
-from plugins.courses.catalogue import PublishedCard, SubmittedCard
+from plugins.courses.catalogue import OwnCard, SubmittedCard
 from plugins.courses.documents import CourseCard, CourseDocument
-from plugins.courses.flights import Flights
 from plugins.courses.opening import LESSON_IN_COURSE, Doors
 from plugins.courses.outline import Lesson
 from plugins.courses.settings import CoursesSettings
 
 Card = Annotated[msgspec.Raw, Renders(CourseCard)]
+CardsTogether = Answer[Encoded[Page[Card]]]
+_REACHES: Final = (21, 101)  # rows: the usual page and the longest, and one that tells whether there is more
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _YEAR_10000: Final = 253_402_300_800_000_000  # microseconds since 1970
@@ -32,6 +34,16 @@ class Place(msgspec.Struct, array_like=True, frozen=True):
     id: UUID
 
 
+class _Published(msgspec.Struct, frozen=True):
+    """What a card in the catalogue says of its place there."""
+
+    id: UUID
+    published_at: datetime
+
+
+_decode_published: Final = msgspec.json.Decoder(_Published).decode
+
+
 class ReadingApi:
     """Answers what is taught."""
 
@@ -40,7 +52,7 @@ class ReadingApi:
         self._doors = Doors(ctx)
         self._catalogue = Flights(self._published)
 
-    async def published(self, query: CatalogueQuery) -> Page[Card]:
+    async def published(self, query: CatalogueQuery) -> CardsTogether:
         """List the published courses, the newest first."""
         return await self._catalogue.ask(query)
 
@@ -75,12 +87,19 @@ class ReadingApi:
         await self._doors.require_lesson(request.caller, course_id, found)
         return found.lesson()
 
-    async def _published(self, query: CatalogueQuery) -> Page[Card]:
+    async def _published(self, query: CatalogueQuery) -> CardsTogether:
         filters = query.filters()
         place = _after(query)
-        statement = catalogue.published(frozenset(filters), further=bool(place))
-        rows = await self._db.all(statement, limit=query.limit + 1, **filters, **place)
-        return _cards(page(rows, query, lambda row: _place(row.published_at, row.id)))
+        reach = next(reach for reach in _REACHES if reach > query.limit)
+        statement = catalogue.published(frozenset(filters), further=bool(place), reach=reach)
+        rows = await self._db.all(statement, **filters, **place)
+        found = page(rows, query, _place_of_card)
+        return shared_page(Page([msgspec.Raw(card) for card in found.items], found.next), query)
+
+
+def _place_of_card(card: bytes) -> Place:
+    shown = _decode_published(card)
+    return _place(shown.published_at, shown.id)
 
 
 def _place(moment: datetime, course_id: UUID) -> Place:
@@ -92,6 +111,6 @@ def _after(query: PageQuery) -> dict[str, object]:
     return {} if place is None else {"after_time": _EPOCH + place.time * _MICROSECOND, "after_id": place.id}
 
 
-def _cards(found: Page[PublishedCard] | Page[catalogue.OwnCard] | Page[SubmittedCard]) -> Page[Card]:
+def _cards(found: Page[OwnCard] | Page[SubmittedCard]) -> Page[Card]:
     cards: Sequence[bytes] = [row.card for row in found.items]
     return Page([msgspec.Raw(card) for card in cards], found.next)

@@ -83,6 +83,14 @@ people: Final = sa.Table(
     Column("display_name", sa.Text, nullable=False),
 )
 
+#: Courses that show an old name until they are rendered anew, and the event that told the new one.
+outdated: Final = sa.Table(
+    "outdated",
+    metadata,
+    _course_id(primary_key=True),
+    Column("event_id", sa.Uuid, primary_key=True),
+)
+
 sections: Final = sa.Table(
     "sections",
     metadata,

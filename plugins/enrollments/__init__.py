@@ -15,6 +15,7 @@ from plugins.enrollments import api, migrations
 from plugins.enrollments.buying import Buying
 from plugins.enrollments.permissions import PERMISSIONS
 from plugins.enrollments.refunding import Refunding
+from plugins.enrollments.running import PAUSE, Runner
 from plugins.enrollments.service import EnrollmentAccess
 from plugins.enrollments.settings import EnrollmentsSettings
 from plugins.enrollments.snapshots import FACTS, Snapshots
@@ -78,6 +79,7 @@ class EnrollmentsPlugin(Plugin[EnrollmentsSettings]):
         @asynccontextmanager
         async def sweeping() -> AsyncIterator[None]:
             ctx.tasks.every(ctx.settings.sweep_every, Sweeper(ctx).sweep, name="sweeper")
+            ctx.tasks.every(PAUSE, Runner(ctx).wait_and_run, name="runner of errands")
             yield
 
         return sweeping()

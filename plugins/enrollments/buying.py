@@ -19,6 +19,7 @@ from kernel.contracts.enrollments import AlreadyEnrolled, PriceChanged, Purchase
 from kernel.contracts.payments import PAYMENTS, InsufficientFunds, NothingToRefund, PurchaseCharged
 from kernel.database import Session
 from plugins.enrollments import purchases
+from plugins.enrollments.errands import Errands
 from plugins.enrollments.policies import require_allowed
 from plugins.enrollments.purchases import Purchase, Refusal
 from plugins.enrollments.settings import EnrollmentsSettings
@@ -92,7 +93,7 @@ class Buying:
         return done is not None
 
     async def charged(self, session: Session, delivery: Delivery[PurchaseCharged]) -> None:
-        """Give the access where the process that took the money could not; give the money back where it is late."""
+        """Give the access where the process that took the money could not; have late money given back."""
         purchase_id = delivery.event.purchase_id
         purchase = await session.first(purchases.PURCHASE, purchase_id=purchase_id)
         if purchase is not None and purchase.state == "pending":
@@ -103,13 +104,13 @@ class Buying:
         if purchase is None:
             self._ctx.log.warning("charge of nobody's purchase", action="charged", purchase=str(purchase_id))
         elif purchase.state == "failed":
-            await self.give_back(purchase)
+            await self._ctx.own(Errands).leave(session, "give-back", purchase_id, GIVEN_UP)
 
-    async def give_back(self, purchase: Purchase) -> None:
+    async def give_back(self, purchase_id: UUID, reason: str) -> None:
         """Return the money of a purchase that was given up before it was charged; safe to repeat."""
         payments = self._ctx.services.get(PAYMENTS)
         with contextlib.suppress(NothingToRefund):
-            await payments.refund(purchase.id, None, key=f"late-{purchase.id}", reason=GIVEN_UP)
+            await payments.refund(purchase_id, None, key=f"late-{purchase_id}", reason=reason)
 
     async def _begin(self, user_id: UUID, key: str, order: Order, request_hash: bytes) -> Purchase:
         await require_allowed(self._ctx, user_id, order.course_id)

@@ -27,8 +27,9 @@ class GrantingApi:
     async def mine(self, request: Request, query: PageQuery) -> Page[Enrollment]:
         """List the courses that the caller has access to, the newest first."""
         place = _after(query)
+        now, limit = self._ctx.clock.now(), query.limit + 1
         rows = await self._ctx.db.all(
-            lists.own(further=bool(place)), user_id=request.principal.id, limit=query.limit + 1, **place
+            lists.own(further=bool(place)), user_id=request.principal.id, now=now, limit=limit, **place
         )
         return page(rows, query, lambda row: row.grant_id)
 
@@ -45,8 +46,9 @@ class GrantingApi:
         """List who has access to a course, for its instructors and for who manages enrolments."""
         await self._require_instructor(request, course_id)
         place = _after(query)
+        now, limit = self._ctx.clock.now(), query.limit + 1
         rows = await self._ctx.db.all(
-            lists.roster(further=bool(place)), course_id=course_id, limit=query.limit + 1, **place
+            lists.roster(further=bool(place)), course_id=course_id, now=now, limit=limit, **place
         )
         found = page(rows, query, lambda row: row.grant_id)
         users = self._ctx.services.find(USERS)
@@ -57,6 +59,8 @@ class GrantingApi:
         """Give a person access to a course."""
         await self._require_existing(body)
         now = self._ctx.clock.now()
+        if body.ends_at is not None and body.ends_at <= now:
+            raise problems.Invalid(fields=[problems.FieldError("body.ends_at", "is past; choose a later moment")])
         grant = Grant(
             id=new_id(),
             user_id=body.user_id,

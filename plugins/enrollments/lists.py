@@ -49,13 +49,23 @@ class RosterEntry(RosterRow, frozen=True, kw_only=True):
     display_name: str
 
 
+def _counts(table: sa.FromClause) -> ColumnElement[bool]:
+    now = bindparam("now", type_=grants.c.starts_at.type)
+    return sa.and_(
+        table.c.state == sa.literal_column("'active'"),
+        table.c.starts_at <= now,
+        sa.or_(table.c.ends_at.is_(None), table.c.ends_at > now),
+    )
+
+
 def _superseded() -> ColumnElement[bool]:
-    newer = grants.alias("newer")
+    """Return whether another grant is shown instead: the newest of those that count `now`, else the newest of all."""
+    other = grants.alias("other")
     return sa.exists().where(
-        newer.c.user_id == grants.c.user_id,
-        newer.c.course_id == grants.c.course_id,
-        newer.c.id > grants.c.id,
-        newer.c.state != sa.literal_column("'revoked'"),
+        other.c.user_id == grants.c.user_id,
+        other.c.course_id == grants.c.course_id,
+        other.c.state != sa.literal_column("'revoked'"),
+        sa.tuple_(_counts(other), other.c.id) > sa.tuple_(_counts(grants), grants.c.id),
     )
 
 
@@ -64,7 +74,7 @@ _STANDING: Final = (grants.c.state != sa.literal_column("'revoked'"), ~_supersed
 
 @functools.cache
 def own(*, further: bool) -> Query[Enrollment]:
-    """Return the query for a page of the courses of `user_id`: of each course the newest grant, the newest first."""
+    """Return the query for a page of the courses of `user_id`: one grant of each, the newest first."""
     statement = (
         sa.select(
             grants.c.id.label("grant_id"),

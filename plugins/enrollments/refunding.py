@@ -8,6 +8,7 @@ from kernel import Context, Delivery
 from kernel.contracts.payments import PAYMENTS, Charge, ChargeRefunded
 from kernel.database import Session
 from plugins.enrollments import purchases
+from plugins.enrollments.errands import Errands
 from plugins.enrollments.granting import GRANT, Granting
 from plugins.enrollments.settings import EnrollmentsSettings
 
@@ -20,12 +21,17 @@ class Refunding:
     def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
         self._ctx = ctx
         self._granting = ctx.own(Granting)
+        self._errands = ctx.own(Errands)
 
     async def refunded(self, session: Session, delivery: Delivery[ChargeRefunded]) -> None:
+        """Have the access ended if nothing of the price is left."""
+        await self._errands.leave(session, "refunded", delivery.event.purchase_id, delivery.event.reason)
+
+    async def follow(self, purchase_id: UUID, reason: str) -> None:
         """End the access if nothing of the price is left."""
-        charge = await self._ctx.services.get(PAYMENTS).find_charge(delivery.event.purchase_id)
+        charge = await self._ctx.services.get(PAYMENTS).find_charge(purchase_id)
         if charge is not None:
-            await self.end_if_refunded(session, charge, delivery.event.reason)
+            await self._end(charge, reason)
 
     async def end_if_refunded(self, session: Session, charge: Charge, reason: str) -> None:
         """Mark the purchase as refunded and revoke its grant, if nothing of the price is left; safe to repeat."""
@@ -49,6 +55,9 @@ class Refunding:
             NothingToRefund: there is no such charge, or less left than *amount*.
         """
         charge = await self._ctx.services.get(PAYMENTS).refund(purchase_id, amount, key=key, reason=reason)
+        await self._end(charge, reason)
+        return charge
+
+    async def _end(self, charge: Charge, reason: str) -> None:
         async with self._ctx.db.transaction() as session:
             await self.end_if_refunded(session, charge, reason)
-        return charge

@@ -22,6 +22,7 @@ from kernel.contracts.courses import (
     CourseSubmitted,
 )
 from kernel.database import Command, Session
+from plugins.enrollments.errands import Errands
 from plugins.enrollments.settings import EnrollmentsSettings
 from plugins.enrollments.tables import courses
 
@@ -52,16 +53,21 @@ class Snapshots:
     """Keeps what is remembered up to date."""
 
     def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
+        self._db = ctx.db
         self._services = ctx.services
+        self._errands = ctx.own(Errands)
 
     async def changed(self, session: Session, delivery: Delivery[Event]) -> None:
-        """Ask for the course as it is now: the events of several handlers come in no order among each other."""
-        course_id = UUID(delivery.key)
+        """Have the course asked for as it is now: the events of several handlers come in no order among each other."""
+        await self._errands.leave(session, "course", UUID(delivery.key))
+
+    async def renew(self, course_id: UUID, reason: str) -> None:
+        """Remember the course as it is now."""
         offer = await self._services.get(COURSES).offer(course_id)
         if offer is None:
-            await session.run(FORGET, course_id=course_id)
+            await self._db.run(FORGET, course_id=course_id)
             return
-        await session.run(
+        await self._db.run(
             REMEMBER,
             id=offer.id,
             title=offer.title,

@@ -1,4 +1,4 @@
-"""The sweeper: finishes or gives up what a dead process has left, and tells of access whose time ran out."""
+"""The sweeper: finishes or gives up what a dead process has left, and tells of access that time gives or takes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from kernel import Context
 from kernel.contracts.payments import PAYMENTS
 from plugins.enrollments import purchases
 from plugins.enrollments.buying import GIVEN_UP, Buying
-from plugins.enrollments.granting import EXPIRED, Granting
+from plugins.enrollments.granting import BEGUN, EXPIRED, Granting
 from plugins.enrollments.purchases import Purchase
 from plugins.enrollments.refunding import Refunding
 from plugins.enrollments.settings import EnrollmentsSettings
@@ -24,11 +24,14 @@ class Sweeper:
         self._granting = ctx.own(Granting)
 
     async def sweep(self) -> None:
-        """Settle the purchases that are stuck, and tell of the grants that have expired."""
+        """Settle the purchases that are stuck, and tell of the grants that have begun and of those that are over."""
         now = self._ctx.clock.now()
         before = now - timedelta(seconds=self._ctx.settings.stuck_after)
         for purchase in await self._ctx.db.all(purchases.TAKE_STUCK, before=before, now=now):
             await self._settle(purchase)
+        for grant in await self._ctx.db.all(BEGUN, now=now):
+            async with self._ctx.db.transaction() as session:
+                await self._granting.begin(session, grant)
         for grant in await self._ctx.db.all(EXPIRED, now=now):
             async with self._ctx.db.transaction() as session:
                 await self._granting.expire(session, grant, now)

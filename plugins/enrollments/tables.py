@@ -12,6 +12,7 @@ from kernel.database import Json, Timestamp, new_metadata
 metadata: Final = new_metadata()
 
 _PURCHASED: Final = sa.text("purchase_id IS NOT NULL")
+_BEGINNING: Final = sa.text("announce_at IS NOT NULL AND state = 'active' AND ended_at IS NULL")
 _ENDING: Final = sa.text("ends_at IS NOT NULL AND ended_at IS NULL")
 _ACTIVE: Final = sa.text("state IN ('pending', 'completed')")
 _PENDING: Final = sa.text("state = 'pending'")
@@ -32,9 +33,11 @@ grants: Final = sa.Table(
     Column("ends_at", Timestamp),
     Column("ended_at", Timestamp),  #: when its end was told
     Column("created_at", Timestamp, nullable=False),
+    Column("announce_at", Timestamp),  #: when its beginning is to be told; None once it was
     sa.Index("ix_grants_person", "user_id", "course_id"),
     sa.Index("ix_grants_course", "course_id", "id"),
     sa.Index("uq_grants_purchase", "purchase_id", unique=True, postgresql_where=_PURCHASED, sqlite_where=_PURCHASED),
+    sa.Index("ix_grants_beginning", "announce_at", postgresql_where=_BEGINNING, sqlite_where=_BEGINNING),
     sa.Index("ix_grants_ending", "ends_at", postgresql_where=_ENDING, sqlite_where=_ENDING),
 )
 
@@ -77,4 +80,14 @@ courses: Final = sa.Table(
     Column("title", sa.Text, nullable=False),
     Column("status", sa.Text, nullable=False),
     Column("version", sa.Integer, nullable=False),
+)
+
+#: Calls to other modules that handlers have left for after their commit.
+errands: Final = sa.Table(
+    "errands",
+    metadata,
+    Column("id", sa.Uuid, primary_key=True),
+    Column("kind", sa.Text, nullable=False),
+    Column("subject", sa.Uuid, nullable=False),  #: the course or purchase
+    Column("reason", sa.Text, nullable=False),
 )

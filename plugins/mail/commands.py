@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from uuid import UUID
 
 import click
 
-from kernel import Context
+from kernel import Console, Context
 from plugins.mail.mailbox import Kept, Mailbox
 from plugins.mail.settings import MailSettings
-
-if TYPE_CHECKING:
-    from kernel.cli.console import Console
 
 SHOWN: Final = 20  # mails
 

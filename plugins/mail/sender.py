@@ -12,9 +12,8 @@ from typing import Final
 
 import msgspec
 
-from kernel import Context
+from kernel import Context, Unsealable
 from kernel.contracts.mail import Message
-from kernel.secrets import Unsealable
 from plugins.mail.envelope import Unsendable, compose
 from plugins.mail.queue import Claimed, MailQueue
 from plugins.mail.settings import MailSettings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable
 
 import click
@@ -22,7 +21,7 @@ from kernel.contracts.payments_http import MANAGE_VOUCHERS
 from plugins.payments import migrations
 from plugins.payments.api import REFUND, VIEW_ANY, payments_routes
 from plugins.payments.commands import COMMANDS
-from plugins.payments.service import PaymentsService
+from plugins.payments.currency import payments_in_one_currency
 from plugins.payments.settings import PaymentsSettings
 from plugins.payments.tables import metadata
 
@@ -56,7 +55,7 @@ class PaymentsPlugin(Plugin[PaymentsSettings]):
 
     @hookimpl
     def services(self, ctx: Context[PaymentsSettings]) -> Iterable[Provide[object]]:
-        yield Provide(PAYMENTS, lambda: contextlib.nullcontext(ctx.own(PaymentsService)))
+        yield Provide(PAYMENTS, lambda: payments_in_one_currency(ctx))
 
     @hookimpl
     def routes(self, ctx: Context[PaymentsSettings]) -> Iterable[Route]:

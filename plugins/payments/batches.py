@@ -133,7 +133,7 @@ class Batches:
             id=new_id(),
             count=new.count,
             amount=new.amount,
-            currency=self._ctx.settings.currency,
+            currency=self._ctx.deployment.currency,
             max_uses=new.max_uses,
             valid_from=new.valid_from and new.valid_from.astimezone(UTC),
             valid_until=new.valid_until and new.valid_until.astimezone(UTC),

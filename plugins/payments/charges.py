@@ -54,7 +54,7 @@ class Charges:
             user_id=user_id,
             course_id=course_id,
             amount=amount,
-            currency=self._ctx.settings.currency,
+            currency=self._ctx.deployment.currency,
             refunded=0,
             created_at=self._ctx.clock.now(),
         )

@@ -11,7 +11,7 @@ import hmac
 from typing import Final
 from uuid import UUID
 
-from kernel.secrets import Secrets
+from kernel import Secrets
 
 #: Crockford's base 32: no letter looks like a digit.
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"

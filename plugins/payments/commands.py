@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 import msgspec
 
-from kernel import Context
+from kernel import Console, Context
 from plugins.payments.settings import PaymentsSettings
 from plugins.payments.verify import Fault, Progress, verify
-
-if TYPE_CHECKING:
-    from kernel.cli.console import Console
 
 SHOWN: Final = 1000  # faults; whoever has more has one cause for them
 

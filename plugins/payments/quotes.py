@@ -34,9 +34,10 @@ class Quotes:
         offer = await self._ctx.services.get(COURSES).offer(course_id)
         if offer is None or offer.status != "published":
             raise problems.NotFound
-        if offer.currency != self._ctx.settings.currency:
+        currency = self._ctx.deployment.currency
+        if offer.currency != currency:
             raise problems.Conflict(
-                f"The course is priced in {offer.currency}, and this platform takes {self._ctx.settings.currency} only."
+                f"The course is priced in {offer.currency}, and this platform takes {currency} only."
             )
         return offer
 

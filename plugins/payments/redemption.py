@@ -29,6 +29,7 @@ class Voucher(msgspec.Struct, frozen=True):
     id: UUID
     batch_id: UUID
     amount: int
+    currency: str
     valid_from: datetime | None
     valid_until: datetime | None
     withdrawn: bool
@@ -39,6 +40,7 @@ VOUCHER_OF_CODE: Final = Query(
         vouchers.c.id,
         vouchers.c.batch_id,
         voucher_batches.c.amount,
+        voucher_batches.c.currency,
         voucher_batches.c.valid_from,
         voucher_batches.c.valid_until,
         vouchers.c.withdrawn,
@@ -86,7 +88,7 @@ class Redeeming:
     async def _redeem(self, session: Session, user_id: UUID, typed: str) -> Redemption:
         now = self._ctx.clock.now()
         voucher = await self._find(session, typed)
-        if reason := refusal_at(voucher, now):
+        if reason := refusal_at(voucher, now, self._ctx.deployment.currency):
             raise _refused(reason)
         if not await session.run(
             ADD_REDEMPTION, voucher_id=voucher.id, user_id=user_id, batch_id=voucher.batch_id, now=now
@@ -104,7 +106,6 @@ class Redeeming:
         raise _refused("unknown")
 
     async def _pay_in(self, session: Session, user_id: UUID, voucher: Voucher, now: datetime) -> Redemption:
-        currency = self._ctx.settings.currency
         movement = Movement(
             id=new_id(),
             key=f"voucher:{voucher.id}:{user_id}",
@@ -112,35 +113,42 @@ class Redeeming:
             user_id=user_id,
             account=VOUCHER_FLOAT,
             amount=voucher.amount,
-            currency=currency,
+            currency=voucher.currency,
             course_id=None,
             reference=voucher.id,
             reason="",
             created_at=now,
         )
         balance = await credit(session, movement)
-        for event in _events(user_id, voucher, currency):
+        for event in _events(user_id, voucher):
             await self._ctx.events.publish(session, event)
         return Redemption(
-            voucher_id=voucher.id, batch_id=voucher.batch_id, amount=voucher.amount, currency=currency, balance=balance
+            voucher_id=voucher.id,
+            batch_id=voucher.batch_id,
+            amount=voucher.amount,
+            currency=voucher.currency,
+            balance=balance,
         )
 
 
-def _events(user_id: UUID, voucher: Voucher, currency: str) -> tuple[Event, ...]:
+def _events(user_id: UUID, voucher: Voucher) -> tuple[Event, ...]:
+    amount, currency = voucher.amount, voucher.currency
     redeemed = VoucherRedeemed(
-        user_id=user_id, voucher_id=voucher.id, batch_id=voucher.batch_id, amount=voucher.amount, currency=currency
+        user_id=user_id, voucher_id=voucher.id, batch_id=voucher.batch_id, amount=amount, currency=currency
     )
-    return redeemed, WalletToppedUp(user_id=user_id, amount=voucher.amount, currency=currency, source=VOUCHER)
+    return redeemed, WalletToppedUp(user_id=user_id, amount=amount, currency=currency, source=VOUCHER)
 
 
-def refusal_at(voucher: Voucher, now: datetime) -> str | None:
-    """Return why *voucher* does not count at the moment *now*, None if it does."""
+def refusal_at(voucher: Voucher, now: datetime, currency: str) -> str | None:
+    """Return why *voucher* does not count at the moment *now* for a wallet in *currency*, None if it does."""
     if voucher.withdrawn:
         return "withdrawn"
     if voucher.valid_from is not None and now < voucher.valid_from:
         return "not-yet-valid"
     if voucher.valid_until is not None and now >= voucher.valid_until:
         return "expired"
+    if voucher.currency != currency:
+        return "other-currency"
     return None
 
 
@@ -153,6 +161,7 @@ _SENTENCES: Final = {
     "withdrawn": "The voucher was withdrawn.",
     "not-yet-valid": "The voucher does not count yet.",
     "expired": "The voucher does not count any more.",
+    "other-currency": "The voucher is in another currency than wallets are.",
     "already-redeemed": "You have redeemed this voucher.",
     "used-up": "The voucher was used as often as it can be.",
 }

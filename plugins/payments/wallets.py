@@ -22,7 +22,7 @@ from plugins.payments.tables import entries, transfers
 LABELS: Final = {VOUCHER: "Voucher redeemed", CHARGE: "Course bought", REFUND: "Money back"}
 
 
-class Movement(msgspec.Struct, frozen=True):
+class StatementRow(msgspec.Struct, frozen=True):
     """One entry of a wallet with what its transfer says; *version* numbers a wallet's entries from 1."""
 
     version: int
@@ -41,13 +41,13 @@ class Movement(msgspec.Struct, frozen=True):
 MOVEMENTS: Final = Query(
     sa.select(
         *(entries.c[name] for name in ("version", "amount", "balance_after")),
-        *(transfers.c[name] for name in Movement.__struct_fields__[3:]),
+        *(transfers.c[name] for name in StatementRow.__struct_fields__[3:]),
     )
     .join(transfers, transfers.c.id == entries.c.transfer_id)
     .where(entries.c.wallet_id == bindparam("user_id"), entries.c.version < bindparam("before"))
     .order_by(entries.c.version.desc())
     .limit(bindparam("limit", type_=sa.Integer())),
-    Movement,
+    StatementRow,
 )
 _AFTER_ALL: Final = 2**63 - 1
 
@@ -60,7 +60,7 @@ class Wallets:
 
     async def wallet(self, user_id: UUID) -> Wallet:
         balance = await self._ctx.db.first(BALANCE, user_id=user_id)
-        return Wallet(balance=balance or 0, currency=self._ctx.settings.currency)
+        return Wallet(balance=balance or 0, currency=self._ctx.deployment.currency)
 
     async def statement(self, user_id: UUID, query: PageQuery) -> Page[StatementLine]:
         before = query.after(int) or _AFTER_ALL
@@ -69,16 +69,16 @@ class Wallets:
         return Page([_line(movement) for movement in found.items], found.next)
 
 
-def _line(movement: Movement) -> StatementLine:
+def _line(row: StatementRow) -> StatementLine:
     return StatementLine(
-        id=movement.id,
-        kind=movement.kind,
-        label=LABELS.get(movement.kind, movement.kind),
-        amount=movement.amount,
-        balance=movement.balance_after,
-        currency=movement.currency,
-        reference=movement.reference,
-        course_id=movement.course_id,
-        reason=movement.reason,
-        created_at=movement.created_at,
+        id=row.id,
+        kind=row.kind,
+        label=LABELS.get(row.kind, row.kind),
+        amount=row.amount,
+        balance=row.balance_after,
+        currency=row.currency,
+        reference=row.reference,
+        course_id=row.course_id,
+        reason=row.reason,
+        created_at=row.created_at,
     )

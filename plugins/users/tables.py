@@ -15,8 +15,8 @@ metadata: Final = new_metadata()
 _SORTED: Final = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 #: `name_key` and `email_key` are the name and the address as the directory compares them. `version` counts changes by
-#: the person. `active` is the account's state at `active_at`, as `roles` are at `roles_at`: events about one person
-#: may come in another order than they happened.
+#: the person. `active` is the account's state in its `active_version`, told at `active_at`, as the roles are those of
+#: `roles_version`, told at `roles_at`: events about one person may come in another order than they happened.
 profiles: Final = sa.Table(
     "profiles",
     metadata,
@@ -34,6 +34,8 @@ profiles: Final = sa.Table(
     Column("active", sa.Boolean, nullable=False),
     Column("active_at", Timestamp),
     Column("roles_at", Timestamp),
+    Column("active_version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
+    Column("roles_version", sa.BigInteger, nullable=False, server_default=sa.text("0")),
     sa.Index("ix_profiles_name", "name_key", "id"),
     sa.Index("ix_profiles_email", "email_key"),
 )

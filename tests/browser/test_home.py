@@ -59,7 +59,7 @@ async def test_pages_fit_the_screen(deploy: Deploy, browser: Browser) -> None:
     deployment = await deploy("web", "mail", "auth", settings=settings, sections={"server": {"development": True}})
     await deployment.client().call("POST", "/api/v1/auth/codes", {"email": "somebody.with.a.name@lyceum.example"})
     await deployment.settle()
-    for path, viewport in itertools.product(("/", "/-/mailbox", "/nothing"), (DESK, PHONE)):
+    for path, viewport in itertools.product(("/", "/api/docs", "/-/mailbox", "/nothing"), (DESK, PHONE)):
         page, complaints = await visit(browser, f"{deployment.url}{path}", viewport=viewport)
         width = await page.evaluate("document.documentElement.scrollWidth")
 

@@ -105,7 +105,7 @@ class Batches:
             values[name] = values[name] and values[name].astimezone(UTC)
         return Stored(
             id=new_id(),
-            currency=self._ctx.settings.currency,
+            currency=self._ctx.deployment.currency,
             created_by=maker,
             created_at=self._ctx.clock.now(),
             request_hash=hashlib.sha256(msgspec.json.encode(new)).digest(),

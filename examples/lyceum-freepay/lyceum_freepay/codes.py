@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from kernel.secrets import Secrets
+from kernel import Secrets
 
 DIGITS = 24  # 79 bits
 GROUP = 4

@@ -87,7 +87,7 @@ class FreePayments:
             user_id=user_id,
             course_id=course_id,
             asked=amount,
-            currency=self._ctx.settings.currency,
+            currency=self._ctx.deployment.currency,
             created_at=self._ctx.clock.now(),
         )
         try:

@@ -97,7 +97,7 @@ class Wallets:
         self._ctx = ctx
 
     async def wallet(self, user_id: UUID) -> Wallet:
-        return Wallet(balance=await self._ctx.db.one(BALANCE, user_id=user_id), currency=self._ctx.settings.currency)
+        return Wallet(balance=await self._ctx.db.one(BALANCE, user_id=user_id), currency=self._ctx.deployment.currency)
 
     async def statement(self, user_id: UUID, query: PageQuery) -> Page[StatementLine]:
         before = query.after(UUID) or _LAST_ID
@@ -112,7 +112,7 @@ class Wallets:
             raise _refused("unknown")
         _check_time(voucher, now)
         await _take_use(session, user_id, voucher, now)
-        currency = self._ctx.settings.currency
+        currency = self._ctx.deployment.currency
         for event in _events(user_id, voucher, currency):
             await self._ctx.events.publish(session, event)
         return Redemption(
@@ -130,7 +130,7 @@ class Wallets:
             label="Voucher redeemed",
             amount=row.amount,
             balance=row.balance,
-            currency=self._ctx.settings.currency,
+            currency=self._ctx.deployment.currency,
             reference=row.voucher_id,
             course_id=None,
             reason="",

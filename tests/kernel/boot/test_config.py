@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,7 @@ import pytest
 
 from kernel import Secret, Settings, errors
 from kernel.config import Config, check, deployment_secrets, load
+from kernel.http.limits import parse_rate
 
 
 class Payments(Settings, frozen=True):
@@ -131,6 +133,52 @@ colour = "red"
         f'- [plugins.payments] mode is "off" ({file}): use "live" or "test"\n'
         f'- [plugins.payments] hosts[1] is ["a",1] ({file}): use a list, each text in quotes'
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("handlers_at_once", 0, "use a whole number from 1 to 100"),
+        ("poll", 0, "use a number from 0.01 to 86400"),
+        ("retention_days", 0, "use a whole number from 1 to 3650"),
+        ("attempts", 0, "use a whole number from 1 to 100"),
+        ("drain", -1, "use a number from 0 to 600"),
+    ],
+)
+def test_events_that_would_never_be_carried_are_refused(key: str, value: int, remedy: str) -> None:
+    """What would stop the events in silence, spin or delete the log is a mistake."""
+    config = load([], {}, {"events": {key: value}})
+
+    assert [str(mistake) for mistake in config.mistakes] == [f"[events] {key} is {value} (the command line): {remedy}"]
+
+
+@pytest.mark.parametrize("currency", ["EURO", "eur", "E1R", "EUR\n"])
+def test_currency_that_is_none_is_refused(currency: str) -> None:
+    """The currency of the deployment is a code that everybody reads alike."""
+    config = load([], {}, {"server": {"currency": currency}})
+
+    (mistake,) = config.mistakes
+    assert str(mistake) == (
+        f"[server] currency is {json.dumps(currency)} (the command line): "
+        'use a three-letter ISO code in capitals such as "EUR"'
+    )
+
+
+@pytest.mark.parametrize("rate", ["fast", "0/minute", "10", "10/minute\n"])
+def test_rate_that_is_none_is_refused(rate: str) -> None:
+    """A limit that can not be counted is found before the first request."""
+    config = load([], {}, {"http": {"unsafe_rate": rate}})
+
+    assert [str(mistake) for mistake in config.mistakes] == [
+        f'[http] unsafe_rate is {json.dumps(rate)} (the command line): use a rate such as "10/minute" or "100/2 hour"'
+    ]
+
+
+@pytest.mark.parametrize("rate", ["300/minute", "5/2 hour", "1/second", "10000/day"])
+def test_rates_are_what_the_limiter_reads(rate: str) -> None:
+    """Each rate that the settings accept can be counted."""
+    assert load([], {}, {"http": {"unsafe_rate": rate}}).http.unsafe_rate == rate
+    assert parse_rate(rate).amount > 0
 
 
 def test_section_that_is_one_value_is_refused(tmp_path: Path) -> None:
@@ -280,6 +328,59 @@ def test_processes_without_redis_are_refused() -> None:
     assert [str(mistake) for mistake in config.mistakes] == [
         "[server] workers is 2 (the command line): more than one process needs Redis; set [redis] url, or 1 worker"
     ]
+
+
+@pytest.mark.parametrize(
+    ("server", "shown"),
+    [
+        ({"host": "0.0.0.0"}, 'host is "0.0.0.0"'),
+        ({"host": "::"}, 'host is "::"'),
+        ({"host": "192.0.2.1"}, 'host is "192.0.2.1"'),
+        ({"public_url": "https://learn.example.org"}, 'public_url is "https://learn.example.org"'),
+        ({"public_url": "http://[broken"}, 'public_url is "http://[broken"'),
+    ],
+)
+def test_development_that_others_can_reach_is_refused(server: dict[str, str], shown: str) -> None:
+    """The mailbox of a development deployment shows everybody's sign-in codes."""
+    config = load([], {}, {"server": {"development": True, **server}})
+
+    (mistake,) = config.mistakes
+    assert str(mistake) == (
+        f"[server] development is true and {shown} (the command line): "
+        "whoever comes from another machine would read everybody's sign-in codes in the mailbox; "
+        'set development = false, or host = "127.0.0.1" and no public_url'
+    )
+    assert load([], {}, {"server": server}).mistakes == ()
+
+
+@pytest.mark.parametrize(
+    "server",
+    [
+        {},
+        {"host": "127.0.0.7"},
+        {"host": "::1"},
+        {"host": "localhost"},
+        {"public_url": "http://localhost:8080"},
+        {"public_url": "http://lyceum.localhost/"},
+        {"public_url": "http://[::1]:8080"},
+    ],
+)
+def test_development_on_this_machine_alone_is_fine(server: dict[str, str]) -> None:
+    """Who can not be reached shows nobody anything."""
+    assert load([], {}, {"server": {"development": True, **server}}).mistakes == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8080"),
+        ("learn.example.org", "http://learn.example.org:8080"),
+        ("::1", "http://[::1]:8080"),
+    ],
+)
+def test_url_is_that_of_the_host(host: str, url: str) -> None:
+    """Without a public url people come to the host itself; an IPv6 address stands in brackets."""
+    assert load([], {}, {"server": {"host": host}}).server.url() == url
 
 
 def test_postgresql_without_secret_is_refused() -> None:

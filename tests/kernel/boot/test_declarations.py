@@ -55,10 +55,14 @@ class Base(Plugin):
     manifest: ClassVar[Manifest] = Manifest(name="chess", version="1")
 
 
-def refusal(folder: Path, *plugins: type[Plugin[Any]]) -> str:
+def boot(folder: Path, *plugins: type[Plugin[Any]]) -> Platform:
     config = load([], {}, {"database": {"url": f"sqlite:///{folder}"}, "plugins": {"enabled": []}})
+    return Platform.boot(config, plugins=plugins)
+
+
+def refusal(folder: Path, *plugins: type[Plugin[Any]]) -> str:
     with pytest.raises(errors.InvalidDeclaration) as refused:
-        Platform.boot(config, plugins=plugins)
+        boot(folder, *plugins)
     return str(refused.value)
 
 
@@ -275,6 +279,48 @@ def test_two_plugins_under_one_mount_are_refused(tmp_path: Path) -> None:
     )
 
 
+def test_optional_plugin_gives_way_to_a_required_one(tmp_path: Path) -> None:
+    """Of two that can not be together the optional one fails, whichever starts first."""
+
+    class Other(Moved, frozen=True, kw_only=True):
+        pass
+
+    class Chess(Base):
+        manifest: ClassVar[Manifest] = Manifest(name="chess", version="1", publishes=(Moved,))
+
+        @hookimpl
+        def permissions(self) -> Iterable[Permission]:
+            return [Permission(name="play", summary="Play")]
+
+    class ByEvent(Base):
+        manifest: ClassVar[Manifest] = Manifest(name="alike", version="1", publishes=(Other,), optional=True)
+
+    class ByPermission(Chess):
+        manifest: ClassVar[Manifest] = Manifest(name="before", version="1", optional=True)
+
+    class ByMount(Base):
+        manifest: ClassVar[Manifest] = Manifest(name="board", version="1", provides=(BOARD,), optional=True)
+
+        @hookimpl
+        def services(self, ctx: Context) -> Iterable[Provide[object]]:
+            return [Provide(BOARD, nullcontext)]
+
+    class Board(Base):
+        manifest: ClassVar[Manifest] = Manifest(
+            name="chess-board", version="1", provides=(Capability[object]("chess"),), optional=True
+        )
+
+    members = boot(tmp_path, Chess, ByEvent, ByPermission, ByMount, Board).assembly.members
+
+    reasons = {name: str(member.reason) for name, member in members.items() if member.state == "failed"}
+    assert members["chess"].alive
+    assert members["board"].alive
+    assert reasons.keys() == {"alike", "before", "chess-board"}
+    assert "belongs to Moved of chess" in reasons["alike"]
+    assert "is declared by chess already" in reasons["before"]
+    assert "would both be under /api/v1/chess" in reasons["chess-board"]
+
+
 def test_optional_plugin_with_a_wrong_declaration_fails_alone(tmp_path: Path) -> None:
     """An optional plugin that breaks a rule is marked failed and the others boot."""
 
@@ -292,9 +338,7 @@ def test_optional_plugin_with_a_wrong_declaration_fails_alone(tmp_path: Path) ->
         def routes(self, ctx: Context) -> Iterable[Route]:
             return [get("/games/{game_id}", answer, permission=PUBLIC)]
 
-    config = load([], {}, {"database": {"url": f"sqlite:///{tmp_path}"}, "plugins": {"enabled": []}})
-
-    platform = Platform.boot(config, plugins=[Chess, Go])
+    platform = boot(tmp_path, Chess, Go)
 
     chess, go = (platform.assembly.members[name] for name in ("chess", "go"))
     assert (chess.state, go.state) == ("failed", "failed")

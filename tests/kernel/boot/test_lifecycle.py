@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,10 +27,12 @@ from kernel import (
     get,
     hookimpl,
     starting,
+    web,
 )
 from kernel.config import load
 from kernel.lifecycle import Platform
 from kernel.members import Member, State
+from kernel.redis import OWNER
 from kernel.testing.deploying import Deploy
 
 BOARD: Capability[str] = Capability("board")
@@ -98,6 +100,45 @@ def plugin(
     return Made
 
 
+async def fill(request: Request) -> dict[str, object]:
+    return {}
+
+
+async def untyped(request: Request):  # type: ignore[no-untyped-def]
+    """Lack what the kernel reads."""
+
+
+def shown(plugin_name: str, pages: Sequence[web.PageDeclaration], routes: Sequence[Route]) -> type[Plugin]:
+    """Return a plugin that declares *pages* and *routes*."""
+
+    class Shown(plugin(plugin_name)):  # type: ignore[misc]
+        @hookimpl
+        def pages(self, ctx: Context) -> Iterable[web.PageDeclaration]:
+            return pages
+
+        @hookimpl
+        def routes(self, ctx: Context) -> Iterable[Route]:
+            return routes
+
+    return Shown
+
+
+def stubborn(**manifest: Any) -> type[Plugin]:
+    """Return a plugin whose lifespan fails to begin, after which its service fails to close."""
+
+    @asynccontextmanager
+    async def stuck() -> AsyncIterator[str]:
+        yield "service"
+        raise RuntimeError("stuck")
+
+    class Stubborn(plugin("stubborn", start=failing("no power"), provides=(BOARD,), **manifest)):  # type: ignore[misc]
+        @hookimpl
+        def services(self, ctx: Context) -> Iterable[Provide[object]]:
+            return [Provide(BOARD, stuck)]
+
+    return Stubborn
+
+
 async def boot(folder: Path, *plugins: type[Plugin]) -> Platform:
     config = load([], {}, {"database": {"url": f"sqlite:///{folder}"}, "plugins": {"enabled": []}})
     platform = Platform.boot(config, plugins=plugins)
@@ -162,6 +203,26 @@ async def test_start_that_takes_too_long_is_refused(tmp_path: Path, monkeypatch:
     assert str(refused.value) == (
         "a: it did not start within 0.05 seconds; look for what its services or lifespan wait for"
     )
+
+
+async def test_failure_of_a_start_is_not_hidden_by_how_it_stopped(tmp_path: Path) -> None:
+    """What went wrong first is the reason, and what went wrong while it was stopped is noted with it."""
+    platform = await boot(tmp_path, stubborn(), plugin("whole"))
+
+    with pytest.raises(errors.StartFailed, match="stubborn: its start raised ValueError: no power") as refused:
+        async with platform.running():
+            pytest.fail("it started")
+
+    assert refused.value.__notes__ == ["and it did not stop cleanly: RuntimeError('stuck')"]
+
+
+async def test_optional_plugin_that_neither_starts_nor_stops_fails_alone(tmp_path: Path) -> None:
+    """An optional plugin stops nobody else, however it fails."""
+    platform = await boot(tmp_path, stubborn(optional=True), plugin("whole"))
+
+    async with platform.running():
+        assert (member(platform, "stubborn").state, member(platform, "whole").state) == (State.FAILED, State.STARTED)
+    assert "no power" in str(member(platform, "stubborn").reason)
 
 
 async def test_slow_start_is_remarked_on(
@@ -305,6 +366,59 @@ async def test_optional_plugin_fails_alone(deploy: Deploy) -> None:
         deployment.platform.services.get(BOARD)
 
 
+@pytest.mark.parametrize(
+    ("pages", "routes", "reason"),
+    [
+        ([web.Slot(name="home", template="gone.html")], [], "there is no template 'gone.html'"),
+        ([web.StaticFiles(Path("/not/there"))], [], "the folder of static files /not/there does not exist"),
+        ([web.Page(path="/hall", template="base.html", handler=fill, permission=PUBLIC)], [], "belongs to the plugin"),
+        ([web.Page(path="/{x", template="base.html", handler=fill, permission=PUBLIC)], [], "can not be read"),
+        ([], [get("/x", nothing, permission=PUBLIC), get("/x", nothing, permission=PUBLIC)], "is declared twice"),
+        ([], [get("/{x", nothing, permission=PUBLIC)], "can not be read"),
+        ([], [get("/x", untyped, permission=PUBLIC)], "has no return annotation"),
+    ],
+)
+async def test_optional_plugin_that_can_not_be_served_fails_alone(
+    deploy: Deploy, pages: list[web.PageDeclaration], routes: list[Route], reason: str
+) -> None:
+    """What is wrong with its pages or routes is its own reason; it starts before the others, and they serve."""
+    hall = web.Page(path="/hall", template="base.html", handler=fill, permission=PUBLIC)
+    first, second = shown("first", pages, routes), shown("second", [hall], [])
+    deployment = await deploy(plugins=[first, second], sections={"plugins": {"optional": ["first"]}})
+
+    await deployment.client().call("GET", "/api/v1/first/name", expect=503)
+    async with deployment.client().get("/hall") as answer:
+        assert answer.status == 200
+    assert member(deployment.platform, "first").state is State.FAILED
+    assert reason in str(member(deployment.platform, "first").reason)
+
+
+async def test_optional_plugin_may_show_what_the_others_leave_free(deploy: Deploy) -> None:
+    """Optional plugins with pages of their own are served side by side."""
+    hall, yard = (
+        web.Page(path=path, template="base.html", handler=fill, permission=PUBLIC) for path in ("/hall", "/yard")
+    )
+    deployment = await deploy(
+        plugins=[shown("first", [hall], []), shown("second", [yard], [])],
+        sections={"plugins": {"optional": ["first", "second"]}},
+    )
+
+    for path in ("/hall", "/yard"):
+        async with deployment.client().get(path) as answer:
+            assert answer.status == 200
+
+
+async def test_mount_of_a_failed_plugin_is_free_for_another(deploy: Deploy) -> None:
+    """An optional plugin that gave way does not take the requests of the one it gave way to."""
+    intruder = plugin("intruder", provides=(Capability[str]("whole"),), optional=True)
+    deployment = await deploy(plugins=[intruder, plugin("whole")])
+    client = deployment.client()
+
+    assert member(deployment.platform, "intruder").state is State.FAILED
+    assert await client.call("GET", "/api/v1/whole/name") == ["whole"]
+    await client.call("GET", "/api/v1/whole/other", expect=404)
+
+
 async def test_optional_dependants_of_a_failed_plugin_fail_with_it(deploy: Deploy) -> None:
     """What requires the service of a failed plugin can not run either."""
     broken = plugin("broken", provides=(BOARD,), optional=True, start=failing("no power"))
@@ -394,6 +508,20 @@ async def test_unreachable_redis_is_refused_with_a_remedy(tmp_path: Path) -> Non
     with pytest.raises(errors.StartFailed, match=r"Redis does not answer \(.*\); start it, or mend or remove"):
         async with platform.running():
             pytest.fail("it started")
+
+
+@pytest.mark.postgresql_only
+async def test_redis_of_another_deployment_is_refused(deploy: Deploy) -> None:
+    """Two deployments there would take each other's events for their own; the processes of one share it."""
+    deployment = await deploy(plugins=[plugin("a")])
+    await deployment.twin()
+    redis = deployment.platform.context("a").redis
+    assert redis is not None
+
+    await redis.set(OWNER, "somebody else")
+
+    with pytest.raises(errors.StartFailed, match=r"belongs to another deployment .* choose another one"):
+        await deployment.twin()
 
 
 @pytest.mark.postgresql_only

@@ -148,6 +148,21 @@ async def test_insert_with_a_key_takes_its_values_from_a_select(db: Database) ->
         await db.guarded(add, id=uuid4(), title="Emma")
 
 
+@pytest.mark.postgresql_only
+async def test_group_that_was_in_another_ones_way_is_made_one_by_one(open_db: Open, shelf: list[UUID]) -> None:
+    """PostgreSQL ends one of two transactions that wait for each other; nobody of that group is refused for it."""
+    db, other = await open_db(), await open_db()
+    first, last = sorted(shelf[3:5])
+
+    async with other.transaction() as session:
+        await session.run(SET_COPIES, id=last, copies=7)
+        lending = asyncio.create_task(lend(db, (first, "ada"), (last, "bob")))
+        await asyncio.sleep(0.3)  # it holds the first and waits for the last; before long PostgreSQL looks for circles
+        await session.run(SET_COPIES, id=first, copies=7)
+
+    assert await lending == [Stock(first, 6), Stock(last, 6)]
+
+
 class Desk:
     """A database that writes down how many changes each statement makes, and answers when it is told to."""
 
@@ -202,6 +217,16 @@ async def test_group_of_which_the_outcome_is_unknown_is_not_made_again() -> None
 
     assert [type(outcome) for outcome in outcomes] == [errors.DatabaseUnavailable] * 3
     assert desk.groups == [3]
+
+
+async def test_group_that_met_a_conflict_is_made_one_by_one() -> None:
+    """Nothing has happened then, so everything may be tried again."""
+    desk = Desk(errors.TransactionConflict("deadlock"))
+    desk.open.set()
+
+    await asyncio.gather(*(desk.lend(UUID(int=n)) for n in range(3)), return_exceptions=True)
+
+    assert desk.groups == [3, 1, 1, 1]
 
 
 async def test_closing_refuses_those_who_wait() -> None:

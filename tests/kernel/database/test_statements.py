@@ -284,4 +284,4 @@ async def test_membership_on_postgresql_is_one_array(db: Database) -> None:
     """The text of a statement does not change with the number of its values, so that the server keeps its plan."""
     query = Query(sa.select(books.c.title).where(books.c.id.in_(bindparam("keys", expanding=True))), str)
 
-    assert "= ANY ($1::UUID[])" in query_plan(query, "postgresql").sql
+    assert "= ANY ((SELECT $1::UUID[])::UUID[])" in query_plan(query, "postgresql").sql

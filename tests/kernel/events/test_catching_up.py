@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
+import sqlalchemy as sa
 from structlog.testing import capture_logs
 
 from kernel import Event, on
+from kernel.database import Command, Database
+from kernel.database.tables import outbox
 from kernel.events.administration import UnknownName
 from kernel.events.retention import Retention
 from kernel.events.settings import EventSettings
@@ -53,6 +56,23 @@ async def test_plugin_that_was_off_for_too_long_is_told_what_it_missed(house: Ho
     assert [note.number for note in await back.noted()] == [0, 3]
 
 
+async def test_log_that_was_restored_from_a_backup_is_read_from_its_beginning(house: House) -> None:
+    """Its new events have positions that were read before; none is overlooked, and no old one is handled again."""
+    before = await house.process(running=False)
+    await before.sell(5)
+    await before.runtime.settle()
+    await before.databases["shop"].run(Command(sa.delete(outbox).where(outbox.c.position > 2)))
+
+    with capture_logs() as logs:
+        after = await house.process(running=False)
+        await after.sell(2, first=10)
+        await after.runtime.settle()
+
+    assert [note.number for note in await after.noted()] == [0, 1, 2, 3, 4, 10, 11]
+    [rewound] = [log for log in logs if log.get("action") == "events.rewound"]
+    assert (rewound["source"], rewound["read"], rewound["last"]) == ("shop", 5, 4)
+
+
 async def test_handler_of_an_event_that_nobody_publishes_just_waits(house: House) -> None:
     """The plugin that publishes it may be switched on later."""
 
@@ -71,16 +91,42 @@ async def test_handler_of_an_event_that_nobody_publishes_just_waits(house: House
     assert await process.noted() == sales(1)
 
 
+@pytest.mark.parametrize("handlers", [1, 20])
+async def test_lag_costs_the_same_for_many_handlers(
+    house: House, handlers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Metrics are asked for often: where nothing waits, each database answers once for all of its handlers."""
+    process = await house.process(
+        running=False, ledger=[on(Sold, write_down, name=f"note{number}") for number in range(handlers)]
+    )
+    await process.sell(1)
+    await process.runtime.settle()
+    asked: list[object] = []
+    kind = type(process.databases["shop"])
+    for method in ("all", "first"):  # `one` is `first`
+        original = getattr(kind, method)
+
+        async def count(db: Database, query: object, _original: Any = original, **values: object) -> object:
+            asked.append(query)
+            return await _original(db, query, **values)
+
+        monkeypatch.setattr(kind, method, count)
+    lag = await process.runtime.administration.lag()
+
+    assert [handler.unreceived for handler in lag.handlers] == [0] * handlers
+    assert len(asked) == 2 + 2  # of the shop and the ledger how far they are; of the ledger its inbox and its cursors
+
+
 async def test_lag_counts_what_waits_at_every_stage(house: House) -> None:
     """Unpublished, unreceived, waiting and dead are told apart."""
     process = await house.process(running=False)
     await process.sell(3)
-    unpublished = await process.runtime.lag()
+    unpublished = await process.runtime.administration.lag()
     without = await house.process(running=False, ledger=[])
     await without.runtime.settle()
-    unreceived = await process.runtime.lag()
+    unreceived = await process.runtime.administration.lag()
     await process.runtime.settle()
-    nothing = await process.runtime.lag()
+    nothing = await process.runtime.administration.lag()
 
     assert [(source.plugin, source.waiting) for source in unpublished.sources] == [("shop", 3), ("ledger", 0)]
     assert unpublished.sources[0].oldest is not None
@@ -96,7 +142,7 @@ async def test_replay_from_a_position_has_events_handled_again_in_order(house: H
     await process.sell(4)
     await process.runtime.settle()
 
-    replayed = await process.runtime.replay("shop", 3)
+    replayed = await process.runtime.administration.replay("shop", 3)
     await process.runtime.settle()
 
     assert replayed == 2
@@ -113,7 +159,7 @@ async def test_replay_since_a_time_is_for_the_chosen_handler_only(house: House) 
     await process.sell(2, first=2)
     await process.runtime.settle()
 
-    replayed = await process.runtime.replay("shop", since, plugin="other", handler="copy")
+    replayed = await process.runtime.administration.replay("shop", since, plugin="other", handler="copy")
     await process.runtime.settle()
 
     assert replayed == 2
@@ -128,7 +174,7 @@ async def test_replay_since_a_time_after_everything_replays_nothing(house: House
     await process.runtime.settle()
     house.clock.advance(60)
 
-    assert await process.runtime.replay("shop", house.clock.now()) == 0
+    assert await process.runtime.administration.replay("shop", house.clock.now()) == 0
 
 
 async def test_replay_of_names_that_do_not_exist_is_refused(house: House) -> None:
@@ -136,8 +182,8 @@ async def test_replay_of_names_that_do_not_exist_is_refused(house: House) -> Non
     process = await house.process(running=False)
 
     with pytest.raises(UnknownName, match="'kiosk' publishes no events; shop, ledger do"):
-        await process.runtime.replay("kiosk", 1)
+        await process.runtime.administration.replay("kiosk", 1)
     with pytest.raises(UnknownName, match="'kiosk' handles no events; ledger do"):
-        await process.runtime.retry("kiosk")
+        await process.runtime.administration.retry("kiosk")
     with pytest.raises(UnknownName, match="no handler copy of any plugin wants events of shop"):
-        await process.runtime.replay("shop", 1, handler="copy")
+        await process.runtime.administration.replay("shop", 1, handler="copy")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +14,7 @@ from kernel import Delivery, on
 from kernel.database import Command, Query, Session
 from kernel.database.tables import inbox, outbox
 from kernel.events.settings import EventSettings
-from kernel.events.worker import TOGETHER_SECONDS, delay_after
+from kernel.events.worker import TOGETHER, TOGETHER_SECONDS, Row, _following, delay_after
 from tests.kernel.events.house import House, Note, Opened, Sold, ids, sales, until, write_down
 
 ATTEMPTS = Query(sa.select(inbox.c.attempts).order_by(inbox.c.seq), int)
@@ -90,7 +92,7 @@ async def test_event_that_fails_too_often_is_dead_and_lets_later_ones_pass(house
         house.clock.advance(AN_HOUR)
         await process.runtime.settle()
 
-    [dead] = await process.runtime.dead()
+    [dead] = await process.runtime.administration.dead()
     assert (dead.plugin, dead.handler, dead.attempts) == ("ledger", "note", 2)
     assert dead.last_error == "RuntimeError: no number 0 today"
     assert await process.noted() == [Note("ada", 1)]
@@ -98,10 +100,10 @@ async def test_event_that_fails_too_often_is_dead_and_lets_later_ones_pass(house
     assert logs[-1]["log_level"] == "error"
 
     stubborn.numbers.clear()
-    assert await process.runtime.retry("ledger", ids([dead])) == 1
+    assert await process.runtime.administration.retry("ledger", ids([dead])) == 1
     await process.runtime.settle()
     assert await process.noted() == [Note("ada", 1), Note("ada", 0)]
-    assert await process.runtime.dead() == []
+    assert await process.runtime.administration.dead() == []
 
 
 async def test_retry_of_all_takes_every_dead_event_of_the_plugin(house: House) -> None:
@@ -112,7 +114,7 @@ async def test_retry_of_all_takes_every_dead_event_of_the_plugin(house: House) -
     await process.runtime.settle()
 
     stubborn.numbers.clear()
-    retried = await process.runtime.retry("ledger")
+    retried = await process.runtime.administration.retry("ledger")
     await process.runtime.settle()
 
     assert retried == 3
@@ -128,7 +130,7 @@ async def test_data_that_is_no_event_of_the_type_is_dead_at_once(house: House) -
 
     await process.runtime.settle()
 
-    [dead] = await process.runtime.dead("ledger")
+    [dead] = await process.runtime.administration.dead("ledger")
     assert dead.attempts == 1
     assert dead.last_error is not None
     assert "the data is not a shop.sold.v1: Object missing required field `number`" in dead.last_error
@@ -148,7 +150,7 @@ async def test_event_of_another_type_than_the_handler_takes_is_dead_at_once(hous
     process = await house.process(running=False, ledger=[on(Opened, never, name="note")])
     await process.runtime.settle()
 
-    [dead] = await process.runtime.dead()
+    [dead] = await process.runtime.administration.dead()
     assert dead.last_error == "Undeliverable: the event is a shop.sold.v1, the handler note takes shop.opened.v1"
 
 
@@ -164,7 +166,7 @@ async def test_handler_that_takes_too_long_has_failed(house: House) -> None:
     await process.sell(1)
     await process.runtime.settle()
 
-    [dead] = await process.runtime.dead()
+    [dead] = await process.runtime.administration.dead()
     assert dead.last_error == "the handler did not end within 0.1 s"
     assert await process.noted() == []
 
@@ -182,7 +184,7 @@ async def test_handler_whose_own_work_was_cancelled_has_failed(house: House) -> 
     await process.runtime.settle()
 
     assert await process.noted() == [Note("ada", 1)]
-    [dead] = await process.runtime.dead()
+    [dead] = await process.runtime.administration.dead()
     assert dead.last_error == "RuntimeError: something that the handler waited for was cancelled"
 
 
@@ -259,17 +261,17 @@ class Recorder:
 
 
 async def test_events_that_wait_together_are_handled_in_one_transaction(house: House) -> None:
-    """Those of different keys, since one key's follow each other; nothing is handled twice."""
+    """Those of one key follow each other; nothing is handled twice."""
     recorder = Recorder()
     process = await house.process(ledger=[on(Sold, recorder, name="note")])
 
     for number in range(10):
-        await process.sell(1, f"customer {number}", first=number)
+        await process.sell(2, f"customer {number}", first=2 * number)
     await process.runtime.settle()
 
-    assert len(recorder.sessions) == 10
+    assert len(recorder.sessions) == 20
     assert len(set(map(id, recorder.sessions))) == 1
-    assert sorted(note.number for note in await process.noted()) == list(range(10))
+    assert [note.number for note in await process.noted()] == list(range(20))
 
 
 async def test_failure_counts_for_the_event_that_caused_it_alone(house: House) -> None:
@@ -295,3 +297,46 @@ async def test_slow_handlers_share_no_transaction(house: House) -> None:
 
     assert len({id(session) for session in recorder.sessions}) == 2
     assert sorted(note.number for note in await process.noted()) == [0, 1, 2, 3]
+
+
+async def test_many_events_behind_a_failed_one_hide_nobody_elses(house: House) -> None:
+    """However many come while their key waits for its next attempt, other keys' events are found at once."""
+    stubborn = Stubborn(0)
+    process = await house.process(ledger=[on(Sold, stubborn, name="note")])
+
+    await process.sell(1, "ada")
+    await process.runtime.settle()
+    await process.sell_at_once(3 * TOGETHER, first=1)
+    await process.runtime.settle()
+    await process.sell(1, "bob", first=1000)
+    await process.runtime.settle()
+    held = await process.noted()
+    stubborn.numbers.clear()
+    house.clock.advance(AN_HOUR)
+    await process.runtime.settle()
+
+    assert held == [Note("bob", 1000)]
+    assert await process.noted() == [*held, *sales(3 * TOGETHER + 1, "ada")]
+
+
+def test_event_whose_predecessor_is_left_out_is_left_out_as_well() -> None:
+    """Another process may hold one from the middle of a key's queue; nobody takes what stands behind it."""
+    queue = [_row(3, None), _row(8, 5), _row(9, 8), _row(4, None, key="bob"), _row(6, 4, key="bob")]
+
+    assert [row.seq for row in _following(queue)] == [3, 4, 6]
+
+
+def _row(seq: int, before: int | None, key: str = "ada") -> Row:
+    return Row(
+        seq=seq,
+        event_id=uuid4(),
+        source="shop",
+        type=Sold.name,
+        key=key,
+        data=b"{}",
+        correlation_id=uuid4(),
+        causation_id=None,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        attempts=0,
+        before=before,
+    )

@@ -16,7 +16,7 @@ from kernel import Delivery, Event, errors, new_id, on
 from kernel.correlation import Cause, caused_by
 from kernel.database import Guarded, Session, outbox_follow
 from kernel.events.settings import EventSettings
-from tests.kernel.events.house import Booked, House, Note, Sold, notes, sales, write_down
+from tests.kernel.events.house import Booked, House, Note, Sold, notes, sales
 
 
 async def test_event_is_delivered_after_its_transaction_has_committed(house: House) -> None:
@@ -40,7 +40,7 @@ async def test_event_of_a_transaction_that_rolled_back_is_never_delivered(house:
     await process.runtime.settle()
 
     assert await process.noted() == []
-    assert (await process.runtime.lag()).sources[0].waiting == 0
+    assert (await process.runtime.administration.lag()).sources[0].waiting == 0
 
 
 async def test_event_that_the_manifest_does_not_list_is_refused(house: House) -> None:
@@ -54,31 +54,6 @@ async def test_event_that_the_manifest_does_not_list_is_refused(house: House) ->
     assert str(refused.value) == (
         "shop: publishes ledger.booked.v1, which its manifest does not list; add Booked to `publishes` of the manifest"
     )
-
-
-async def test_event_whose_key_is_no_field_is_refused(house: House) -> None:
-    """A key that does not exist would keep no order."""
-
-    class Keyless(Event, frozen=True, kw_only=True):
-        name: ClassVar[str] = "shop.keyless.v1"
-        key: ClassVar[str] = "nothing"
-        number: int
-
-    process = await house.process(running=False)
-
-    with pytest.raises(
-        errors.InvalidDeclaration, match=r"bazaar: publishes Keyless, whose key is 'nothing'; .* number"
-    ):
-        process.runtime.add("bazaar", process.databases["shop"], (Keyless,))
-
-
-async def test_two_handlers_of_one_name_are_refused(house: House) -> None:
-    """The inbox could not tell what each of them has handled."""
-    process = await house.process(running=False)
-    twice = [on(Sold, write_down, name="note"), on(Sold, write_down, name="note")]
-
-    with pytest.raises(errors.InvalidDeclaration, match="ledger: has several event handlers named note"):
-        process.runtime.subscribe("ledger", twice)
 
 
 async def test_row_of_a_guarded_change_is_delivered_when_announced(house: House) -> None:

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from kernel import Event
-from kernel.events.schemas import Schema, breaking_changes
 from kernel.testing import event_schemas
+from kernel.testing.schemas import Schema, breaking_changes
 
 
 class Place(msgspec.Struct, frozen=True):

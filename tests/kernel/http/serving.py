@@ -25,7 +25,7 @@ from kernel.http.serving import runner
 from kernel.http.settings import HttpSettings
 from kernel.services import Services
 
-DEPLOYMENT = Deployment(name="Fern & Oak", public_url="https://learn.example.org", development=False)
+DEPLOYMENT = Deployment(name="Fern & Oak", public_url="https://learn.example.org", currency="EUR", development=False)
 MOUNT = "/api/v1/notes"
 
 log = structlog.get_logger()

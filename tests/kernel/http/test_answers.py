@@ -211,4 +211,4 @@ async def test_answers_of_the_api_bear_security_headers() -> None:
             assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
             assert headers["Cache-Control"] in ("private, no-cache", "no-store")
             assert headers["Server"] == "Lyceum"
-            assert headers["Strict-Transport-Security"] == "max-age=63072000"
+            assert headers["Strict-Transport-Security"] == "max-age=63072000; includeSubDomains"

@@ -16,6 +16,8 @@ from kernel.http.report import shown
 from kernel.settings import Url
 from kernel.testing.deploying import Deploy
 
+NEAR = {"operations": {"allowed": ["127.0.0.0/8"]}}
+WITH_TOKEN = {"operations": {"token": "env:LYCEUM_TEST_SECRET"}}
 BEHIND_A_PROXY = {"X-Forwarded-For": "203.0.113.7"}
 
 
@@ -94,7 +96,7 @@ async def test_ready_asks_every_part(deploy: Deploy) -> None:
 @pytest.mark.usefixtures("grey_sky")
 async def test_ready_is_503_when_a_required_part_fails(deploy: Deploy) -> None:
     """Operators read the reason."""
-    deployment = await deploy(plugins=[WeatherPlugin])
+    deployment = await deploy(plugins=[WeatherPlugin], sections=NEAR)
     answer = await deployment.client().call("GET", "/-/ready", expect=503)
 
     assert answer["status"] == "not-ready"
@@ -104,7 +106,7 @@ async def test_ready_is_503_when_a_required_part_fails(deploy: Deploy) -> None:
 @pytest.mark.usefixtures("grey_sky")
 async def test_ready_keeps_reasons_from_strangers(deploy: Deploy) -> None:
     """Everyone may know that something fails, and only operators why."""
-    deployment = await deploy(plugins=[WeatherPlugin])
+    deployment = await deploy(plugins=[WeatherPlugin], sections=NEAR)
     answer = await deployment.client().call("GET", "/-/ready", expect=503, headers=BEHIND_A_PROXY)
 
     assert verdict(answer, "sky") == {"plugin": "weather", "check": "sky", "ok": False, "required": True}
@@ -121,7 +123,7 @@ async def test_ready_stays_200_when_an_optional_part_fails(deploy: Deploy) -> No
 
 async def test_ready_waits_for_no_probe_for_long(deploy: Deploy) -> None:
     """A probe that does not answer counts as failed, and holds up nobody."""
-    deployment = await deploy(plugins=[SlowPlugin])
+    deployment = await deploy(plugins=[SlowPlugin], sections=NEAR)
     client = deployment.client()
     answers = await asyncio.gather(*(client.call("GET", "/-/ready", expect=503) for _ in range(5)))
 
@@ -130,7 +132,7 @@ async def test_ready_waits_for_no_probe_for_long(deploy: Deploy) -> None:
 
 async def test_plugins_tells_what_is_on(deploy: Deploy) -> None:
     """Each plugin with its state, what it provides and requires, its hooks, routes, handlers and settings."""
-    deployment = await deploy("auth", "mail", plugins=[WeatherPlugin])
+    deployment = await deploy("auth", "mail", plugins=[WeatherPlugin], sections=NEAR)
     found = {one["name"]: one for one in await deployment.client().call("GET", "/-/plugins.json")}
 
     assert (found["auth"]["state"], found["auth"]["provides"], found["auth"]["requires"]) == (
@@ -154,7 +156,7 @@ def test_secrets_are_never_shown() -> None:
 
 async def test_metrics_bear_the_plugin(deploy: Deploy) -> None:
     """Requests are counted by plugin and route; events that wait or are dead are there for each handler."""
-    deployment = await deploy("auth", "mail")
+    deployment = await deploy("auth", "mail", sections=NEAR)
     client = deployment.client()
     await client.call("GET", "/api/v1/auth/jwks.json")
     async with client.get("/metrics") as answer:
@@ -171,7 +173,7 @@ async def test_metrics_bear_the_plugin(deploy: Deploy) -> None:
 @pytest.mark.parametrize("path", ["/metrics", "/-/plugins.json"])
 async def test_insides_are_hidden_from_everyone_else(deploy: Deploy, path: str) -> None:
     """Who is no operator finds nothing there; a forged header makes nobody an operator."""
-    deployment = await deploy(sections={"operations": {"allowed": []}})
+    deployment = await deploy()
     for client in (deployment.client(), deployment.client(role="student")):
         answer = await client.call("GET", path, expect=404, headers={"Accept": "application/json"})
         assert answer["type"] == "/problems/not-found"
@@ -179,7 +181,7 @@ async def test_insides_are_hidden_from_everyone_else(deploy: Deploy, path: str) 
 
 async def test_permission_makes_an_operator(deploy: Deploy) -> None:
     """Whoever has `platform.operate`, as administrators do, is let in from anywhere."""
-    deployment = await deploy(sections={"operations": {"allowed": []}})
+    deployment = await deploy()
     admin = deployment.client(role="admin")
 
     async with admin.get("/metrics") as answer:
@@ -188,8 +190,7 @@ async def test_permission_makes_an_operator(deploy: Deploy) -> None:
 
 async def test_token_makes_an_operator(deploy: Deploy) -> None:
     """A program that bears the token is let in from anywhere, one that bears another is not."""
-    settings = {"allowed": [], "token": "env:LYCEUM_TEST_SECRET"}
-    deployment = await deploy(sections={"operations": settings})
+    deployment = await deploy(sections=WITH_TOKEN)
     right, wrong = "long-enough-and-only-for-tests-of-lyceum", "long-enough-and-only-for-tests-of-lyceun"
     statuses = []
     for token in (right, wrong):
@@ -199,9 +200,31 @@ async def test_token_makes_an_operator(deploy: Deploy) -> None:
     assert statuses == [200, 404]
 
 
+@pytest.mark.parametrize(("development", "status"), [(True, 200), (False, 404)])
+async def test_this_machine_is_an_operator_in_development_only(deploy: Deploy, development: bool, status: int) -> None:
+    """Behind a proxy that adds no header everybody would seem to be on this machine."""
+    deployment = await deploy(sections={"server": {"development": development}})
+
+    async with deployment.client().get("/metrics") as answer:
+        assert answer.status == status
+
+
+async def test_token_of_bytes_that_are_no_text_is_a_wrong_one(deploy: Deploy) -> None:
+    """Whatever stands in the header, it is compared and not stumbled over."""
+    deployment = await deploy(sections=WITH_TOKEN)
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(deployment.url.rpartition(":")[2]))
+
+    writer.write(b"GET /-/ready HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer \xff\r\n\r\n")
+    status = await reader.readline()
+    writer.close()
+
+    assert status == b"HTTP/1.1 200 OK\r\n"
+
+
 async def test_address_counts_only_without_a_proxy_that_nobody_declared(deploy: Deploy) -> None:
     """A proxy on the same machine does not turn the whole world into operators; a declared one is seen through."""
-    near, declared = await deploy(), await deploy(sections={"http": {"trusted_proxies": ["127.0.0.1/32"]}})
+    proxies = {"http": {"trusted_proxies": ["127.0.0.1/32"]}}
+    near, declared = await deploy(sections=NEAR), await deploy(sections={**NEAR, **proxies})
     requests = [
         (near, {}, 200),
         (near, BEHIND_A_PROXY, 404),

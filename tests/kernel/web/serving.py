@@ -24,7 +24,7 @@ from kernel.services import Services
 from kernel.web.parts import Part
 from kernel.web.site import Site
 
-DEPLOYMENT = Deployment(name="Fern & Oak", public_url="http://localhost:8080", development=False)
+DEPLOYMENT = Deployment(name="Fern & Oak", public_url="http://localhost:8080", currency="EUR", development=False)
 
 
 def principal(*permissions: str) -> Principal:

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from kernel.contracts.auth import AUTH
+from kernel.contracts.auth import AUTH, RolesChanged, UserDisabled, UserEnabled, UserRegistered
+from kernel.testing import witness
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
@@ -111,6 +112,19 @@ async def test_roles_are_replaced_and_count_at_once(deploy: Deploy) -> None:
     assert (await published(deployment)).count("auth.roles_changed.v1") == 1 + 2
 
 
+async def test_other_plugins_grant_roles_for_the_deployment(deploy: Deploy) -> None:
+    """The account is made if there is none, and keeps the roles that it has; what is no address is refused."""
+    deployment = await deploy("auth", "mail")
+    auth = deployment.platform.services.get(AUTH)
+    first = await auth.grant("Ada@example.org", ["instructor"])
+    second = await auth.grant("ada@example.org", ["admin"])
+
+    assert (first.email, first.roles) == ("ada@example.org", ("instructor", "student"))
+    assert (second.id, second.roles) == (first.id, ("admin", "instructor", "student"))
+    with pytest.raises(ValueError, match="'ada' is not a mail address"):
+        await auth.grant("ada", ["admin"])
+
+
 async def test_refreshed_token_has_the_new_roles(deploy: Deploy) -> None:
     """They are in the token itself, for others who verify it."""
     deployment = await deploy("auth", "mail")
@@ -184,6 +198,30 @@ async def test_disabled_account_is_out_at_once(deploy: Deploy) -> None:
     assert await status(client, "GET", SESSIONS) == 401
     assert await status(client, "POST", "/api/v1/auth/tokens", {"refresh_token": ada["refresh_token"]}) == 401
     assert (await published(deployment))[-2:] == ["auth.user_disabled.v1", "auth.session_revoked.v1"]
+
+
+async def test_changes_of_an_account_are_counted(deploy: Deploy) -> None:
+    """Whatever is changed: of two events the later one has the greater version."""
+    facts = (UserRegistered, RolesChanged, UserDisabled, UserEnabled)
+    deployment = await deploy("auth", "mail", plugins=[witness.witness_of(*facts)])
+    admin = await administrator(deployment)
+    ada = await grant(deployment, "ada@example.org", "instructor")
+
+    for action in ("disable", "enable"):
+        assert await status(admin, "POST", f"{ACCOUNTS}/{ada.id}/{action}") == 200
+    assert await put_roles(admin, ada.id, "student") == 200
+
+    await deployment.settle()
+    events = deployment.platform.context(witness.NAME).own(witness.Witnessed).events
+    told = [event for event in events if isinstance(event, facts) and event.user_id == ada.id]
+    assert [type(event) for event in sorted(told, key=lambda event: event.version)] == [
+        UserRegistered,
+        RolesChanged,
+        UserDisabled,
+        UserEnabled,
+        RolesChanged,
+    ]
+    assert sorted(event.version for event in told) == [1, 2, 3, 4, 5]
 
 
 async def test_disabling_twice_is_disabling_once(deploy: Deploy) -> None:

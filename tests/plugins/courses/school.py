@@ -13,6 +13,7 @@ from kernel.contracts.courses import COURSE_ACCESS, CourseAccess
 from kernel.contracts.users import ProfileChanged
 from kernel.database import Session
 from kernel.http.routes import PUBLIC
+from kernel.testing.choices import Tables
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
@@ -66,9 +67,11 @@ class School:
         return [course["title"] for course in found["items"]]
 
 
-async def open_school(deploy: Deploy, *plugins: type[Plugin[Any]], **settings: object) -> School:
+async def open_school(
+    deploy: Deploy, *plugins: type[Plugin[Any]], sections: Tables | None = None, **settings: object
+) -> School:
     """Start a deployment with courses and *plugins*; *settings* are those of courses."""
-    deployment = await deploy("courses", plugins=plugins, settings={"courses": settings})
+    deployment = await deploy("courses", plugins=plugins, settings={"courses": settings}, sections=sections)
     return School(deployment, deployment.client("instructor"), deployment.client("admin"))
 
 

@@ -14,7 +14,7 @@ from tests.plugins.courses.school import COMPLETE, COURSES, open_school, somebod
 
 async def test_a_new_course_is_a_draft_of_its_maker(deploy: Deploy) -> None:
     """It has the facts that were given, the deployment's currency and one instructor."""
-    school = await open_school(deploy, currency="CHF")
+    school = await open_school(deploy, sections={"server": {"currency": "CHF"}})
 
     made = await school.instructor.call("POST", COURSES, {**COMPLETE, "tags": ["sea", "sea", "boat"]}, expect=201)
 

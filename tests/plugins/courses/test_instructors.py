@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from uuid import UUID
+
 import pytest
 
+from kernel import new_id
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from plugins.courses import editing
+from plugins.courses.editing import LOCK_COURSE
+from plugins.courses.instructors import CHANGE_NAME
+from plugins.courses.renewal import OUTDATE, Renewal
 from tests.plugins.courses.school import COURSES, JSON, PeoplePlugin, School, open_school, somebody
 
 
@@ -85,7 +92,7 @@ async def test_a_new_name_is_shown_everywhere(deploy: Deploy) -> None:
 
     for name in ("Ada", "Ada"):
         await school.admin.call("POST", f"/api/v1/people-names/{school.instructor.user}/{name}", expect=204)
-        await school.deployment.settle()
+        await settle(school)
     later = await school.draft()
 
     shown = [{"id": str(school.instructor.user), "name": "Ada"}]
@@ -93,6 +100,43 @@ async def test_a_new_name_is_shown_everywhere(deploy: Deploy) -> None:
     listed = await school.deployment.client().call("GET", COURSES)
     assert (after["instructors"], later["instructors"], listed["items"][0]["instructors"]) == (shown, shown, shown)
     assert after["version"] == before + 1
+
+
+async def settle(school: School) -> None:
+    """Return when every event has been handled and every course rendered that showed an old name."""
+    await school.deployment.settle()
+    await school.deployment.platform.context("courses").own(Renewal).renew()
+
+
+async def test_a_new_name_comes_also_after_a_death(deploy: Deploy) -> None:
+    """What was not rendered yet is left to the next process."""
+    school = await open_school(deploy, PeoplePlugin)
+    courses = [await school.published() for _ in range(2)]
+    db = school.deployment.platform.context("courses").db
+    await db.run(CHANGE_NAME, user_id=school.instructor.user, display_name="Ada")
+    await db.run(OUTDATE, person=school.instructor.user, event_id=new_id())
+
+    await school.deployment.restart("courses", plugins=(PeoplePlugin,))
+    await settle(school)
+
+    assert [(await school.read(course["id"]))["instructors"][0]["name"] for course in courses] == ["Ada", "Ada"]
+
+
+@pytest.mark.postgresql_only
+async def test_a_new_name_waits_for_no_course(deploy: Deploy) -> None:
+    """However many show it: somebody's long change of one of them does not hold up the event."""
+    school = await open_school(deploy, PeoplePlugin)
+    course = await school.published()
+    ctx = school.deployment.platform.context("courses")
+
+    async with ctx.db.transaction() as session:
+        await session.one(LOCK_COURSE, course_id=UUID(course["id"]), now=ctx.clock.now())
+        await school.admin.call("POST", f"/api/v1/people-names/{school.instructor.user}/Ada", expect=204)
+        async with asyncio.timeout(5):
+            await school.deployment.settle()
+
+    await settle(school)
+    assert (await school.read(course["id"]))["instructors"][0]["name"] == "Ada"
 
 
 async def test_a_name_that_was_told_first_is_shown(deploy: Deploy) -> None:

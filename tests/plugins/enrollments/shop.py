@@ -13,6 +13,7 @@ from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
 from kernel.testing.fakes.courses import InMemoryCourses, InMemoryCoursesPlugin
+from plugins.enrollments.running import Runner
 
 ENROLLMENTS: Final = "/api/v1/enrollments"
 PURCHASES: Final = f"{ENROLLMENTS}/purchases"
@@ -61,6 +62,10 @@ class Shop:
             "payments", "enrollments", plugins=(InMemoryCoursesPlugin,), settings=settings or {}
         )
 
+    async def settle(self) -> None:
+        """Return when every event has been handled and the errands that were left for after have been tried."""
+        await settle(self.deployment)
+
     def payments(self) -> Payments:
         """Return the running provider."""
         return self.deployment.platform.services.get(PAYMENTS)
@@ -78,6 +83,13 @@ async def open_shop(deploy: Deploy, *plugins: type[Plugin[Any]], **settings: obj
     courses = deployment.platform.services.get(COURSES)
     assert isinstance(courses, InMemoryCourses)
     return Shop(deployment, courses, deployment.client("admin"))
+
+
+async def settle(deployment: Deployment) -> None:
+    """Return when every event has been handled and the errands of enrolments have been tried."""
+    await deployment.settle()
+    await Runner(deployment.platform.context("enrollments")).run()
+    await deployment.settle()
 
 
 def new_key() -> dict[str, str]:

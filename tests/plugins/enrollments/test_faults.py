@@ -9,10 +9,11 @@ from uuid import UUID
 import pytest
 
 from kernel.contracts.payments import Charge, Payments, Quote
+from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.payments import InMemoryPayments
 from plugins.enrollments.sweeping import Sweeper
-from tests.plugins.enrollments.shop import PRICE, Shop, balance, buy, open_shop
+from tests.plugins.enrollments.shop import JSON, PRICE, Shop, balance, buy, open_shop
 
 
 class Faulty:
@@ -25,6 +26,9 @@ class Faulty:
         self.asked = asyncio.Event()
         self.may_charge = asyncio.Event()
         self.may_charge.set()
+        self.refunding = asyncio.Event()
+        self.may_refund = asyncio.Event()
+        self.may_refund.set()
 
     async def quote(self, user_id: UUID, course_id: UUID) -> Quote:
         return await self._real.quote(user_id, course_id)
@@ -41,6 +45,8 @@ class Faulty:
         return await self._real.find_charge(purchase_id)
 
     async def refund(self, purchase_id: UUID, amount: int | None, *, key: str, reason: str) -> Charge:
+        self.refunding.set()
+        await self.may_refund.wait()
         return await self._real.refund(purchase_id, amount, key=key, reason=reason)
 
 
@@ -139,23 +145,76 @@ async def test_the_same_request_takes_a_dead_purchase_up_again(deploy: Deploy) -
         assert len((await shop.access(student, course))["grants"]) == 1
 
 
+async def buy_too_late(shop: Shop, faulty: Faulty, student: Client, course: UUID) -> JSON:
+    """Buy *course* so slowly that the sweeper gives the purchase up before the money is taken; return the answer."""
+    faulty.may_charge.clear()
+    late = asyncio.create_task(buy(student, course, expect=409))
+    await faulty.asked.wait()
+    await sweep(shop)
+    faulty.may_charge.set()
+    return await late
+
+
 async def test_a_charge_that_lands_after_its_purchase_was_given_up_goes_back(deploy: Deploy) -> None:
     """The person learns that it came to nothing, and has the money again."""
     shop, faulty = await open_faulty(deploy)
     course, student = shop.course(), await shop.student(PRICE)
-    faulty.may_charge.clear()
-    late = asyncio.create_task(buy(student, course, expect=409, key="late"))
-    await faulty.asked.wait()
-    await sweep(shop)
 
-    faulty.may_charge.set()
-    answer = await late
-    await shop.deployment.settle()
+    answer = await buy_too_late(shop, faulty, student, course)
+    await shop.settle()
 
     assert answer["type"] == "/problems/purchase-failed"
     assert await balance(student) == PRICE
     assert not (await shop.access(student, course))["access"]["allowed"]
     await buy(student, course)
+
+
+async def test_while_money_goes_back_others_are_served(deploy: Deploy) -> None:
+    """However long payments take for it: no transaction waits for them."""
+    shop, faulty = await open_faulty(deploy)
+    course, student = shop.course(), await shop.student(PRICE)
+    faulty.may_refund.clear()
+    await buy_too_late(shop, faulty, student, course)
+    await faulty.refunding.wait()
+
+    async with asyncio.timeout(2):
+        await shop.grant(student, shop.course())
+
+    faulty.may_refund.set()
+    await shop.settle()
+    assert await balance(student) == PRICE
+
+
+async def test_money_goes_back_also_after_a_death(deploy: Deploy) -> None:
+    """Whatever was decided and not done is found by the next process."""
+    shop, faulty = await open_faulty(deploy)
+    course, student = shop.course(), await shop.student(PRICE)
+    faulty.may_refund.clear()
+    await buy_too_late(shop, faulty, student, course)
+    await faulty.refunding.wait()
+    await shop.deployment.settle()
+
+    await shop.restarted()
+    await shop.settle()
+
+    assert await balance(student) == PRICE
+
+
+async def test_a_refund_of_which_only_the_event_tells_ends_the_access(deploy: Deploy) -> None:
+    """Also when payments do not answer at first: it is asked for again."""
+    shop, _ = await open_faulty(deploy)
+    course, student, real = shop.course(), await shop.student(PRICE), shop.payments()
+    receipt = await buy(student, course)
+    shop.replace_payments(Unreachable(real))
+
+    await real.refund(UUID(receipt["purchase_id"]), None, key="elsewhere", reason="Sorry.")
+    await shop.settle()
+    before = await shop.access(student, course)
+    shop.replace_payments(real)
+    await shop.settle()
+
+    assert before["access"]["allowed"]
+    assert (await shop.access(student, course))["access"]["reason"] == "revoked"
 
 
 async def test_a_stuck_purchase_that_can_not_be_asked_about_stays(deploy: Deploy) -> None:

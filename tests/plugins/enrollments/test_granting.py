@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from kernel import Plugin
 from kernel.contracts.enrollments import AccessEnded, GrantRevoked, UserEnrolled
 from kernel.testing import witness
+from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
+from plugins.enrollments.granting import GRANT, Granting
 from plugins.enrollments.sweeping import Sweeper
 from tests.plugins.courses.school import somebody
 from tests.plugins.enrollments.shop import ENROLLMENTS, PRICE, Shop, balance, buy, new_key, open_shop
@@ -121,24 +124,101 @@ async def test_a_suspended_grant_can_be_resumed(deploy: Deploy) -> None:
     await take("suspend", 409)
 
 
+async def sweep(shop: Shop) -> None:
+    """Let the sweeper look twice: what it told once it does not tell again."""
+    for _ in range(2):
+        await Sweeper(shop.deployment.platform.context("enrollments")).sweep()
+
+
+async def reason(shop: Shop, student: Client, course: UUID) -> str:
+    """Return why the student has access or has not."""
+    return str((await shop.access(student, course))["access"]["reason"])
+
+
 async def test_time_gives_and_takes_access(deploy: Deploy) -> None:
-    """A grant counts from its beginning to its end; the end is told once."""
+    """A grant counts from its beginning to its end; each is told once, when it has come."""
     shop = await open_shop(deploy, WITNESS, sweep_every=600)
     course, student, now = shop.course(), await shop.student(), shop.deployment.clock.now()
     later, end = now + timedelta(hours=1), now + timedelta(hours=2)
     await shop.grant(student, course, starts_at=later.isoformat(), ends_at=end.isoformat())
 
-    async def reason() -> str:
-        return str((await shop.access(student, course))["access"]["reason"])
+    for why, events in (
+        ("not-started", []),
+        ("staff", ["UserEnrolled"]),
+        ("expired", ["AccessEnded", "UserEnrolled"]),
+    ):
+        await sweep(shop)
+        assert await reason(shop, student, course) == why
+        assert await told(shop) == events
+        shop.deployment.clock.advance(3700)
 
-    assert await reason() == "not-started"
+
+async def test_access_that_never_began_does_not_end(deploy: Deploy) -> None:
+    """Whoever was told of nothing is told of no end either, whether it is taken before or passes unseen."""
+    shop = await open_shop(deploy, WITNESS, sweep_every=600)
+    course, student, now = shop.course(), await shop.student(), shop.deployment.clock.now()
+    later, end = now + timedelta(hours=1), now + timedelta(hours=2)
+    times = {"starts_at": later.isoformat(), "ends_at": end.isoformat()}
+    _, taken = [await shop.grant(student, course, **times) for _ in range(2)]
+
+    await shop.admin.call("POST", f"{GRANTS}/{taken['id']}/suspend", {"reason": "So."})
+    await shop.admin.call("POST", f"{GRANTS}/{taken['id']}/revoke", {"reason": "So."})
+    shop.deployment.clock.advance(3 * 3600)
+    await sweep(shop)
+
+    assert await told(shop) == ["GrantRevoked"]
+
+
+async def test_a_suspension_lasts_through_the_beginning(deploy: Deploy) -> None:
+    """What begins while it is suspended is told of when it is resumed; resumed before, when it begins."""
+    shop = await open_shop(deploy, WITNESS, sweep_every=600)
+    course, student, now = shop.course(), await shop.student(), shop.deployment.clock.now()
+    given = await shop.grant(student, course, starts_at=(now + timedelta(hours=1)).isoformat())
+
+    async def take(step: str) -> list[str]:
+        await shop.admin.call("POST", f"{GRANTS}/{given['id']}/{step}", {"reason": "So."})
+        await sweep(shop)
+        return await told(shop)
+
+    assert [await take(step) for step in ("suspend", "resume", "suspend")] == [[], [], []]
     shop.deployment.clock.advance(3700)
-    assert await reason() == "staff"
+    await sweep(shop)
+    assert await told(shop) == []
+    assert await take("resume") == ["UserEnrolled"]
+
+
+async def test_what_is_over_is_neither_given_nor_resumed(deploy: Deploy) -> None:
+    """The answer names the moment; the end, told at the suspension, is not told again."""
+    shop = await open_shop(deploy, WITNESS, sweep_every=600)
+    course, student, now = shop.course(), await shop.student(), shop.deployment.clock.now()
+    body = {"user_id": str(student.user), "course_id": str(course), "reason": "x", "ends_at": now.isoformat()}
+    refused = await shop.admin.call("POST", GRANTS, body, expect=422)
+    given = await shop.grant(student, course, ends_at=(now + timedelta(hours=1)).isoformat())
+    await shop.admin.call("POST", f"{GRANTS}/{given['id']}/suspend", {"reason": "So."})
+
     shop.deployment.clock.advance(3700)
-    assert await reason() == "expired"
-    for _ in range(2):
-        await Sweeper(shop.deployment.platform.context("enrollments")).sweep()
+    await sweep(shop)
+    late = await shop.admin.call("POST", f"{GRANTS}/{given['id']}/resume", {"reason": "So."}, expect=409)
+
+    assert refused["errors"] == [{"field": "body.ends_at", "message": "is past; choose a later moment"}]
+    assert late["detail"].startswith("The grant's ends_at is past (")
+    assert await reason(shop, student, course) == "suspended"
     assert await told(shop) == ["AccessEnded", "UserEnrolled"]
+
+
+async def test_the_end_of_several_grants_is_told_once(deploy: Deploy) -> None:
+    """However many run out between two looks of the sweeper, and whatever is revoked after that."""
+    shop = await open_shop(deploy, WITNESS, sweep_every=600)
+    course, student, now = shop.course(), await shop.student(), shop.deployment.clock.now()
+    ends = [(now + timedelta(hours=hours)).isoformat() for hours in (1, 2, 3)]
+    given = [await shop.grant(student, course, ends_at=end) for end in ends]
+
+    shop.deployment.clock.advance(4 * 3600)
+    await shop.admin.call("POST", f"{GRANTS}/{given[0]['id']}/revoke", {"reason": "So."})
+    await sweep(shop)
+    await shop.admin.call("POST", f"{GRANTS}/{given[1]['id']}/revoke", {"reason": "So."})
+
+    assert (await told(shop)).count("AccessEnded") == 1
 
 
 async def test_the_own_list_shows_each_course_once(deploy: Deploy) -> None:
@@ -157,6 +237,28 @@ async def test_the_own_list_shows_each_course_once(deploy: Deploy) -> None:
 
     assert [item["course_id"] for item in page["items"] + rest["items"]] == [str(third), str(first), str(second)]
     assert rest["next"] is None
+
+
+async def test_lists_show_the_grant_that_counts(deploy: Deploy) -> None:
+    """Whatever came after it; the newest where several count or none does."""
+    shop = await open_shop(deploy, sweep_every=600)
+    course, student, now = shop.course(), await shop.student(), shop.deployment.clock.now()
+    later, end = ((now + timedelta(hours=hours)).isoformat() for hours in (2, 1))
+    kept = await shop.grant(student, course, ends_at=later)
+    brief = await shop.grant(student, course, source="gift", ends_at=end)
+    suspended = await shop.grant(student, course, source="gift")
+    await shop.admin.call("POST", f"{GRANTS}/{suspended['id']}/suspend", {"reason": "So."})
+
+    async def shown() -> list[str]:
+        own = await student.call("GET", f"{ENROLLMENTS}/mine")
+        roster = await shop.admin.call("GET", f"{ENROLLMENTS}/courses/{course}")
+        return [item["grant_id"] for item in own["items"] + roster["items"]]
+
+    assert await shown() == [brief["id"]] * 2
+    shop.deployment.clock.advance(3700)
+    assert await shown() == [kept["id"]] * 2
+    shop.deployment.clock.advance(3700)
+    assert await shown() == [suspended["id"]] * 2
 
 
 async def test_explanations_are_ones_own(deploy: Deploy) -> None:
@@ -207,3 +309,24 @@ async def test_of_two_last_grants_revoked_at_once_one_ends_the_access(deploy: De
         await asyncio.gather(*(shop.admin.call("POST", path, {"reason": "Left."}) for path in revoke))
 
         assert (await told(shop)).count("AccessEnded") == number
+
+
+@pytest.mark.postgresql_only
+async def test_a_refund_ends_what_is_resumed_meanwhile(deploy: Deploy) -> None:
+    """It waits for the other change of the grant and revokes what that left."""
+    shop = await open_shop(deploy, sweep_every=600)
+    ctx = shop.deployment.platform.context("enrollments")
+    for _ in range(20):
+        course, student = shop.course(), await shop.student(PRICE)
+        receipt = await buy(student, course)
+        await shop.admin.call("POST", f"{GRANTS}/{receipt['grant_id']}/suspend", {"reason": "So."})
+        path = f"{ENROLLMENTS}/purchases/{receipt['purchase_id']}/refund"
+
+        async with ctx.db.transaction() as session:
+            grant = await session.one(GRANT, grant_id=UUID(receipt["grant_id"]))
+            await ctx.own(Granting).resume(session, grant, "So.")
+            refund = asyncio.create_task(shop.admin.call("POST", path, {"reason": "Sorry."}, headers=new_key()))
+            await asyncio.sleep(0.1)
+        await refund
+
+        assert await reason(shop, student, course) == "revoked"

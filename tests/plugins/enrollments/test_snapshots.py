@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kernel.testing.deploying import Deploy
 from tests.plugins.courses.school import COURSES, School
-from tests.plugins.enrollments.shop import ENROLLMENTS
+from tests.plugins.enrollments.shop import ENROLLMENTS, settle
 
 
 async def test_lists_show_courses_as_they_are_now(deploy: Deploy) -> None:
@@ -16,7 +16,7 @@ async def test_lists_show_courses_as_they_are_now(deploy: Deploy) -> None:
     await school.admin.call("POST", f"{ENROLLMENTS}/grants", body, expect=201)
 
     async def shown() -> list[tuple[str, str]]:
-        await deployment.settle()
+        await settle(deployment)
         found = await student.call("GET", f"{ENROLLMENTS}/mine")
         return [(item["title"], item["status"]) for item in found["items"]]
 

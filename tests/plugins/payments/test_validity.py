@@ -34,9 +34,25 @@ def test_voucher_counts_from_its_first_moment_to_before_its_last(
         id=new_id(),
         batch_id=new_id(),
         amount=100,
+        currency="EUR",
         valid_from=valid_from,
         valid_until=valid_until,
         withdrawn=withdrawn,
     )
 
-    assert refusal_at(voucher, NOW) == reason
+    assert refusal_at(voucher, NOW, "EUR") == reason
+
+
+def test_voucher_counts_in_its_own_currency_only() -> None:
+    """An amount is worth something else in another currency; nothing is converted."""
+    voucher = Voucher(
+        id=new_id(),
+        batch_id=new_id(),
+        amount=100,
+        currency="EUR",
+        valid_from=None,
+        valid_until=None,
+        withdrawn=False,
+    )
+
+    assert refusal_at(voucher, NOW, "CHF") == "other-currency"

@@ -73,6 +73,24 @@ async def test_later_news_stand_whatever_comes_after(deploy: Deploy) -> None:
     assert found["display_name"] == "Ada"
 
 
+async def test_the_later_version_of_an_account_stands(deploy: Deploy) -> None:
+    """Whatever the clocks of those who tell it say, and in whichever order it comes."""
+    deployment = await deploy("users", plugins=[AccountsPlugin])
+    event = registered("Ada")
+    person, path = event.user_id, f"{USERS}/{event.user_id}"
+    await tell(deployment, event, RolesChanged(user_id=person, roles=("instructor",), version=2))
+    await tell(deployment, UserDisabled(user_id=person, version=3))
+    deployment.clock.advance(-60)
+
+    await tell(deployment, UserEnabled(user_id=person, version=4))
+    await deployment.client().call("GET", path)
+    await tell(deployment, RolesChanged(user_id=person, roles=("student",), version=6))
+    deployment.clock.advance(120)
+    await tell(deployment, RolesChanged(user_id=person, roles=("instructor",), version=5))
+
+    await deployment.client().call("GET", path, expect=404)
+
+
 @pytest.mark.sqlite_only
 async def test_page_shows_an_instructor(deploy: Deploy) -> None:
     """What was told is text, and a student has no page."""

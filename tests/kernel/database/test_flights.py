@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from plugins.courses.flights import Flights
+from kernel.database import Flights
 
 
 class Source:

@@ -1,0 +1,38 @@
+"""Reads that many ask for at the same moment, made once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Generic, TypeVar
+
+from kernel.database.gathering import Gathering, Waiter, refuse
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Flights(Generic[K, V]):
+    """Shares what *read* returns for a key among those who ask for it together; nothing is kept.
+
+    A read begins after everyone who shares it has asked, never before: nobody is told a state older than the
+    question. Who comes while one is under way shares the next. Whoever gives up leaves the others their answer.
+    """
+
+    def __init__(self, read: Callable[[K], Awaitable[V]]) -> None:
+        self._read = read
+        self._gathering: Gathering[K, None] = Gathering(self._fly)
+
+    async def ask(self, key: K) -> V:
+        """Return what `read` returns for *key*, or raise what it raises."""
+        found: V = await self._gathering.ask(key, None)
+        return found
+
+    async def _fly(self, key: K, batch: list[Waiter[None]]) -> None:
+        try:
+            found = await self._read(key)
+        except Exception as error:  # it belongs to those who asked
+            refuse(batch, error)
+            return
+        for _, answer in batch:
+            if not answer.done():
+                answer.set_result(found)

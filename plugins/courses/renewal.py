@@ -1,0 +1,89 @@
+"""Rendering courses anew that show an old name: one after the other, each in a short transaction of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Final
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql import insert  # compiles on SQLite just as well
+
+from kernel import Context
+from kernel.database import Command, Query
+from plugins.courses.editing import LOCK_COURSE, refresh
+from plugins.courses.settings import CoursesSettings
+from plugins.courses.tables import course_instructors, courses, outdated
+
+POLL: Final = 10.0  # seconds after which is looked for what a dead process has left
+PAUSE: Final = 0.05  # seconds between rounds
+
+#: Marks every course that `person` teaches. A mark for each event, so that no mark waits for one that is being removed.
+OUTDATE: Final = Command(
+    insert(outdated)
+    .from_select(
+        ["course_id", "event_id"],
+        sa.select(course_instructors.c.course_id, bindparam("event_id", type_=sa.Uuid())).where(
+            course_instructors.c.user_id == bindparam("person")
+        ),
+    )
+    .on_conflict_do_nothing()
+)
+FURTHER: Final = Query(
+    sa.select(outdated.c.course_id)
+    .distinct()
+    .where(outdated.c.course_id > bindparam("after"))
+    .order_by(outdated.c.course_id)
+    .limit(100),
+    UUID,
+)
+#: Comes before the marks, as in the removal of a course, so that the two never wait in a circle.
+HOLD: Final = Query(sa.select(courses.c.id).where(courses.c.id == bindparam("of_course")).with_for_update(), UUID)
+#: Removes the marks whose cause the statements after it see.
+RENEWED: Final = Command(sa.delete(outdated).where(outdated.c.course_id == bindparam("of_course")))
+
+
+class Renewal:
+    """Renders what is marked; a course that can not be rendered holds up no other."""
+
+    def __init__(self, ctx: Context[CoursesSettings]) -> None:
+        self._ctx = ctx
+        self._marked = asyncio.Event()
+
+    def wake(self) -> None:
+        """Have it look for marks now."""
+        self._marked.set()
+
+    def run_in_background(self) -> None:
+        """Render whatever is marked until the plugin stops."""
+        self._ctx.tasks.every(PAUSE, self._wait_and_renew, name="renewal of courses")
+
+    async def renew(self) -> None:
+        """Render every course that is marked."""
+        marked = await self._ctx.db.all(FURTHER, after=UUID(int=0))
+        while marked:
+            for course_id in marked:
+                await self._try(course_id)
+            marked = await self._ctx.db.all(FURTHER, after=marked[-1])
+
+    async def _wait_and_renew(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL):
+                await self._marked.wait()
+        self._marked.clear()
+        await self.renew()
+
+    async def _try(self, course_id: UUID) -> None:
+        try:
+            await self._render(course_id)
+        except Exception:
+            self._ctx.log.exception("course not rendered; tried again later", action="renewal", course=str(course_id))
+
+    async def _render(self, course_id: UUID) -> None:
+        async with self._ctx.db.transaction() as session:
+            await session.first(HOLD, of_course=course_id)
+            if await session.run(RENEWED, of_course=course_id):
+                await session.one(LOCK_COURSE, course_id=course_id, now=self._ctx.clock.now())
+                await refresh(session, course_id)
