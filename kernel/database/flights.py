@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from kernel.database.gathering import Gathering, Waiter, refuse
+
+PACE: Final = 0.003  # seconds from the end of a read to the next of the same key
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -15,12 +17,13 @@ class Flights(Generic[K, V]):
     """Shares what *read* returns for a key among those who ask for it together; nothing is kept.
 
     A read begins after everyone who shares it has asked, never before: nobody is told a state older than the
-    question. Who comes while one is under way shares the next. Whoever gives up leaves the others their answer.
+    question. Who comes while one is under way, or within `PACE` of its end, shares the next: what everybody wants is
+    read a few hundred times a second at most. Whoever gives up leaves the others their answer.
     """
 
     def __init__(self, read: Callable[[K], Awaitable[V]]) -> None:
         self._read = read
-        self._gathering: Gathering[K, None] = Gathering(self._fly)
+        self._gathering: Gathering[K, None] = Gathering(self._fly, pace=PACE)
 
     async def ask(self, key: K) -> V:
         """Return what `read` returns for *key*, or raise what it raises."""

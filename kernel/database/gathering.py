@@ -23,7 +23,8 @@ class Gathering(Generic[K, T]):
     """Hands what was asked for at the same moment to *work*, by kind, in batches of at most *limit*.
 
     A batch begins after its callers came, never before: nobody is answered by a state older than the call. *work*
-    answers everyone in the batch and raises nothing. With *patience*, a batch that takes long holds up nobody else.
+    answers everyone in the batch and raises nothing. With *patience*, a batch that takes long holds up nobody else;
+    with a *pace*, the next batch begins so many seconds after the one before has ended, and more gather for it.
     """
 
     def __init__(
@@ -32,10 +33,12 @@ class Gathering(Generic[K, T]):
         *,
         limit: int = sys.maxsize,
         patience: float | None = None,
+        pace: float = 0,
     ) -> None:
         self._work = work
         self._limit = limit
         self._patience = patience
+        self._pace = pace
         self._waiting: dict[K, deque[Waiter[T]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -66,6 +69,8 @@ class Gathering(Generic[K, T]):
                     await self._do(kind, batch)
                 else:
                     await asyncio.wait((self._start(self._do(kind, batch)),), timeout=self._patience)
+                if self._pace:
+                    await asyncio.sleep(self._pace)
         finally:
             del self._waiting[kind]
             refuse(waiting, _closed())

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from aiohttp import web
+from yarl import URL
 
 from kernel.http import problems
 from kernel.http.signatures import Signature, list_fields
@@ -26,6 +28,8 @@ _INTEGER: Final = re.compile(r"-?[0-9]{1,18}")
 _PLACE: Final = re.compile(r"(?P<what>.*?)(?: - at (?:`key` in )?`\$(?P<at>.*)`)?", re.DOTALL)
 _NAMED_FIELD: Final = re.compile(r"Object (?:contains unknown|missing required) field `(?P<name>.*)`", re.DOTALL)
 _LARGEST: Final = 2**63 - 1
+
+QUERIES: Final = 1024  # query strings of one route whose meaning is remembered
 
 Arguments = dict[str, Any]
 
@@ -45,17 +49,22 @@ def query_filler(query: type[msgspec.Struct]) -> Callable[[web.Request, Argument
     """Return what adds the query string, as a *query*, to a handler's arguments."""
     several = list_fields(query)
 
-    def fill(http: web.Request, arguments: Arguments) -> None:
-        text = http.rel_url.raw_query_string
-        values = _single_values(http.query.items(), several) if text else {}
+    def read(text: str) -> msgspec.Struct:
+        values = _single_values(URL.build(query_string=text, encoded=True).query.items(), several)
         try:
             converted = msgspec.convert(values, query, strict=False)
         except msgspec.ValidationError as error:
             raise _invalid("query", error) from error
-        if text and _SUSPICIOUS_QUERY.search(text):
+        if _SUSPICIOUS_QUERY.search(text):
             _refuse_unstorable("query", converted)
             _refuse_null(values, converted)
-        arguments["query"] = converted
+        return converted
+
+    # The same few queries come again and again; what nobody can change may be given to several.
+    known = lru_cache(QUERIES)(read) if query.__struct_config__.frozen and not several else read
+
+    def fill(http: web.Request, arguments: Arguments) -> None:
+        arguments["query"] = known(http.rel_url.raw_query_string)
 
     return fill
 
