@@ -68,7 +68,7 @@ def _remember(ctx: click.Context, option: click.Parameter, value: object) -> Non
 @click.pass_context
 def lyceum(ctx: click.Context) -> None:
     """Run and tend a Lyceum deployment: an e-learning platform whose every module is a plugin."""
-    ctx.ensure_object(Console)
+    ctx.ensure_object(Console).tell_defaults()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -39,6 +39,18 @@ class Console:
         """Return the configuration files; without `--config` the default one, if it is there."""
         return self.config_files or ((DEFAULT_FILE,) if DEFAULT_FILE.is_file() else ())
 
+    def tell_defaults(self) -> None:
+        """Say on stderr which file was looked for and what is used instead, where there is no configuration file."""
+        if self.quiet or self.files():
+            return
+        folder = self.load().database.folder()
+        databases = f"SQLite files in {folder.absolute()}" if folder else "the databases that it names"
+        click.echo(
+            f"lyceum: there is no {DEFAULT_FILE.absolute()}; using the defaults, the environment (LYCEUM_…) "
+            f"and {databases}. Name another file by --config",
+            err=True,
+        )
+
     def load(self, overrides: Mapping[str, object] | None = None) -> config.Config:
         """Read the configuration."""
         return config.load(self.files(), overrides=overrides)

@@ -33,7 +33,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 class CodeRefused(problems.Problem):
     """The code is wrong, expired, used or tried too often: the answer never says which."""
 
-    type, status, title = "code-refused", 401, "The code is not good; ask for a new one"
+    type, status, title = "code-refused", 401, "The code is not good; try again, or ask for a new one"
 
     def __init__(self) -> None:
         super().__init__(headers={"WWW-Authenticate": "Bearer"})

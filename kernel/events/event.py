@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
@@ -47,6 +47,10 @@ class Delivery(Generic[E]):
 Handler = Callable[["Session", Delivery[E]], Awaitable[None]]
 
 
+#: Returns the ids of those deliveries that need no handling any more; asked once for all that wait together.
+Settled = Callable[["Session", Sequence[Delivery[E]]], Awaitable[Collection[UUID]]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class EventHandler:
     """Declares that *handler* wants every event of type *event*; made by `on`, which checks the types."""
@@ -54,11 +58,13 @@ class EventHandler:
     event: type[Event]
     handler: Callable[[Session, Delivery[Any]], Awaitable[None]]
     name: str
+    settled: Callable[[Session, Sequence[Delivery[Any]]], Awaitable[Collection[UUID]]] | None = None
 
 
-def on(event: type[E], handler: Handler[E], *, name: str) -> EventHandler:
-    """Declare that *handler* wants every event of type *event*.
+def on(event: type[E], handler: Handler[E], *, name: str, settled: Settled[E] | None = None) -> EventHandler:
+    """Declare that *handler* wants every event of type *event*, but for those that *settled* returns.
 
-    *name* is stable for ever: it is how the inbox knows what was handled. It is unique within the plugin.
+    *name* is stable for ever: it is how the inbox knows what was handled. It is unique within the plugin. *settled*
+    spares a handler that seldom has anything to do the queries of finding that out for each event by itself.
     """
-    return EventHandler(event=event, handler=handler, name=name)
+    return EventHandler(event=event, handler=handler, name=name, settled=settled)

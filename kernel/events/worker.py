@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, Final
@@ -220,9 +220,12 @@ class Worker:
     async def _handle_together(self, session: Session, rows: Sequence[Row], until: Callable[[], bool]) -> int:
         """Handle *rows* until the time of the transaction is up, and mark what was handled as done."""
         handled: list[int] = []
+        deliveries = [self._delivery(row) for row in rows]
+        settled = await self._settled(session, deliveries)
         began = monotonic()
-        for row in rows:
-            await self._handle(session, row)
+        for row, delivery in zip(rows, deliveries, strict=True):
+            if delivery.id not in settled:
+                await self._handle(session, delivery)
             handled.append(row.seq)
             if until() or monotonic() - began > TOGETHER_SECONDS:
                 break
@@ -230,8 +233,14 @@ class Worker:
             await session.run(DONE, seqs=handled, now=self._clock.now())
         return len(handled)
 
-    async def _handle(self, session: Session, row: Row) -> None:
-        delivery = Delivery(
+    async def _settled(self, session: Session, deliveries: Sequence[Delivery[Event]]) -> Collection[UUID]:
+        if self._handler.settled is None or not deliveries:
+            return ()
+        async with asyncio.timeout(self._settings.handler_timeout):
+            return await self._handler.settled(session, deliveries)
+
+    def _delivery(self, row: Row) -> Delivery[Event]:
+        return Delivery(
             id=row.event_id,
             event=self._decode(row),
             source=row.source,
@@ -240,9 +249,11 @@ class Worker:
             correlation_id=row.correlation_id,
             causation_id=row.causation_id,
         )
+
+    async def _handle(self, session: Session, delivery: Delivery[Event]) -> None:
         with (
-            caused_by(Cause(row.correlation_id, row.event_id)),
-            bound_contextvars(event_id=str(row.event_id), handler=self._handler.name),
+            caused_by(Cause(delivery.correlation_id, delivery.id)),
+            bound_contextvars(event_id=str(delivery.id), handler=self._handler.name),
         ):
             async with asyncio.timeout(self._settings.handler_timeout):
                 await self._call(session, delivery)

@@ -117,12 +117,13 @@ def _routes(subject: Subject) -> Iterator[str]:
 def _migrations(subject: Subject) -> Iterator[str]:
     migrations, prefix = subject.member.migrations, subject.member.name.replace("-", "_")
     for folder in migrations.revisions.__path__ if migrations else ():
-        for file in sorted(Path(folder).glob("versions/*.py")):
+        files = set(Path(folder).glob("versions/*.py")) - {Path(folder, "versions", "__init__.py")}
+        for file in sorted(files):
             tree = ast.parse(file.read_text(encoding="utf-8"))
             functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
             if not {"upgrade", "downgrade"} <= functions:
                 yield f"{file.name} needs both `upgrade` and `downgrade`"
-            if file.stem != "__init__" and not file.stem.startswith(prefix):
+            if not file.stem.startswith(prefix):
                 yield f"begin the name of {file.name} with '{prefix}'"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from kernel import Context, Delivery
 from kernel.contracts.users import ProfileChanged
 from kernel.database import Session
-from plugins.courses.instructors import CHANGE_NAME
-from plugins.courses.renewal import OUTDATE, Renewal
+from plugins.courses.instructors import CHANGE_NAME, OUTDATE
+from plugins.courses.renewal import Renewal
 from plugins.courses.settings import CoursesSettings
 
 

@@ -1,36 +1,28 @@
-"""Rendering courses anew that show an old name: one after the other, each in a short transaction of its own."""
+"""Rendering courses anew that show an old name: one after the other, each in a short transaction of its own.
+
+Names that nobody has told yet are asked for again and again.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Final
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
-from sqlalchemy.dialects.postgresql import insert  # compiles on SQLite just as well
 
 from kernel import Context
+from kernel.contracts.users import USERS
 from kernel.database import Command, Query
 from plugins.courses.editing import LOCK_COURSE, refresh
+from plugins.courses.instructors import NAMELESS, learn_name
 from plugins.courses.settings import CoursesSettings
-from plugins.courses.tables import course_instructors, courses, outdated
+from plugins.courses.tables import courses, outdated
 
-POLL: Final = 10.0  # seconds after which is looked for what a dead process has left
+POLL: Final = 10.0  # seconds after which is looked for what a dead process has left, and for names
 PAUSE: Final = 0.05  # seconds between rounds
 
-#: Marks every course that `person` teaches. A mark for each event, so that no mark waits for one that is being removed.
-OUTDATE: Final = Command(
-    insert(outdated)
-    .from_select(
-        ["course_id", "event_id"],
-        sa.select(course_instructors.c.course_id, bindparam("event_id", type_=sa.Uuid())).where(
-            course_instructors.c.user_id == bindparam("person")
-        ),
-    )
-    .on_conflict_do_nothing()
-)
 FURTHER: Final = Query(
     sa.select(outdated.c.course_id)
     .distinct()
@@ -68,12 +60,30 @@ class Renewal:
                 await self._try(course_id)
             marked = await self._ctx.db.all(FURTHER, after=marked[-1])
 
+    async def ask_for_names(self) -> None:
+        """Ask for every name that is not known yet; have the courses rendered whose teachers have one now."""
+        users = self._ctx.services.find(USERS)
+        nameless = await self._ctx.db.all(NAMELESS, after=UUID(int=0)) if users else []
+        while users and nameless:
+            for person in (await users.people(nameless)).values():
+                async with self._ctx.db.transaction() as session:
+                    await learn_name(session, person.id, person.display_name)
+            nameless = await self._ctx.db.all(NAMELESS, after=nameless[-1])
+
     async def _wait_and_renew(self) -> None:
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(POLL):
                 await self._marked.wait()
+        except TimeoutError:
+            await self._ask()
         self._marked.clear()
         await self.renew()
+
+    async def _ask(self) -> None:
+        try:
+            await self.ask_for_names()
+        except Exception:
+            self._ctx.log.exception("names not asked for; tried again later", action="renewal")
 
     async def _try(self, course_id: UUID) -> None:
         try:

@@ -13,6 +13,7 @@ metadata: Final = new_metadata()
 
 _PUBLISHED: Final = sa.text("status = 'published'")
 _IN_REVIEW: Final = sa.text("status = 'in-review'")
+_NAMELESS: Final = sa.text("display_name = ''")
 
 #: `card`, `document` and `offer` are JSON rendered from the other columns and tables in the transaction of each
 #: change, so that a read is one row sent as it is.
@@ -80,7 +81,8 @@ people: Final = sa.Table(
     "people",
     metadata,
     Column("user_id", sa.Uuid, primary_key=True),
-    Column("display_name", sa.Text, nullable=False),
+    Column("display_name", sa.Text, nullable=False),  #: blank while nobody has told it
+    sa.Index("ix_people_nameless", "user_id", postgresql_where=_NAMELESS, sqlite_where=_NAMELESS),
 )
 
 #: Courses that show an old name until they are rendered anew, and the event that told the new one.

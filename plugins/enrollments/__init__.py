@@ -63,9 +63,9 @@ class EnrollmentsPlugin(Plugin[EnrollmentsSettings]):
 
     @hookimpl
     def event_handlers(self, ctx: Context[EnrollmentsSettings]) -> Iterable[EventHandler]:
-        snapshots = ctx.own(Snapshots)
+        buying, snapshots = ctx.own(Buying), ctx.own(Snapshots)
         return (
-            on(PurchaseCharged, ctx.own(Buying).charged, name="charged"),
+            on(PurchaseCharged, buying.charged, name="charged", settled=buying.settled),
             on(ChargeRefunded, ctx.own(Refunding).refunded, name="refunded"),
             *(on(fact, snapshots.changed, name=fact.name) for fact in FACTS),
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -17,11 +18,11 @@ import msgspec
 from kernel import Context, Delivery, new_id, problems
 from kernel.contracts.enrollments import AlreadyEnrolled, PriceChanged, PurchaseCameToNothing
 from kernel.contracts.payments import PAYMENTS, InsufficientFunds, NothingToRefund, PurchaseCharged
-from kernel.database import Session
+from kernel.database import Guarded, Session
 from plugins.enrollments import purchases
 from plugins.enrollments.errands import Errands
 from plugins.enrollments.policies import require_allowed
-from plugins.enrollments.purchases import Purchase, Refusal
+from plugins.enrollments.purchases import Purchase
 from plugins.enrollments.settings import EnrollmentsSettings
 
 GIVEN_UP = "abandoned"
@@ -45,14 +46,23 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class Bought(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to an order."""
+
+    receipt: Receipt
+    replayed: bool  #: whether the purchase had come about when the order came
+
+
 class Buying:
     """Runs purchases."""
 
     def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
         self._ctx = ctx
 
-    async def buy(self, user_id: UUID, key: str, order: Order) -> Receipt:
+    async def buy(self, user_id: UUID, key: str, order: Order) -> Bought:
         """Buy a course; the same *key* with the same *order* is answered alike and charged once.
+
+        A purchase for which the money is missing frees its key.
 
         Raises:
             problems.NotFound: the course is not on offer.
@@ -70,7 +80,7 @@ class Buying:
             if earlier is None:
                 raise
             return await self._again(earlier, request_hash)
-        return await self._settle(purchase)
+        return Bought(receipt=await self._settle(purchase), replayed=False)
 
     async def complete(self, purchase: Purchase) -> bool:
         """Give the access that was paid for; return False when the purchase is not pending any more."""
@@ -78,19 +88,9 @@ class Buying:
         self._ctx.events.announce()
         return done is not None
 
-    async def give_up(self, purchase: Purchase, reason: str, refusal: Refusal | None = None) -> bool:
-        """Mark the purchase as failed; return False when it is not pending any more."""
-        row = self._ctx.events.row(purchases.failed(purchase, reason))
-        done = await self._ctx.db.guarded(
-            purchases.FAIL,
-            purchase_id=purchase.id,
-            reason=reason,
-            refusal=refusal,
-            now=self._ctx.clock.now(),
-            **row,
-        )
-        self._ctx.events.announce()
-        return done is not None
+    async def give_up(self, purchase: Purchase) -> bool:
+        """Mark the purchase as failed for good; return False when it is not pending any more."""
+        return await self._fail(purchases.FAIL, purchase, GIVEN_UP)
 
     async def charged(self, session: Session, delivery: Delivery[PurchaseCharged]) -> None:
         """Give the access where the process that took the money could not; have late money given back."""
@@ -105,6 +105,12 @@ class Buying:
             self._ctx.log.warning("charge of nobody's purchase", action="charged", purchase=str(purchase_id))
         elif purchase.state == "failed":
             await self._ctx.own(Errands).leave(session, "give-back", purchase_id, GIVEN_UP)
+
+    async def settled(self, session: Session, deliveries: Sequence[Delivery[PurchaseCharged]]) -> set[UUID]:
+        """Return the deliveries of charges whose purchase was completed already, as almost all are."""
+        ids = [delivery.event.purchase_id for delivery in deliveries]
+        settled = set(await session.all(purchases.SETTLED, purchase_ids=ids))
+        return {delivery.id for delivery in deliveries if delivery.event.purchase_id in settled}
 
     async def give_back(self, purchase_id: UUID, reason: str) -> None:
         """Return the money of a purchase that was given up before it was charged; safe to repeat."""
@@ -127,7 +133,6 @@ class Buying:
             currency=quote.currency,
             state="pending",
             reason="",
-            refusal=None,
             created_at=self._ctx.clock.now(),
         )
         begun = await self._ctx.db.guarded(
@@ -143,30 +148,42 @@ class Buying:
             created_at=purchase.created_at,
         )
         if begun is None:
-            raise await self._refusal(user_id, order.course_id)
+            raise await self._refusal(purchase)
         return purchase
 
-    async def _refusal(self, user_id: UUID, course_id: UUID) -> problems.Problem:
-        pending = await self._ctx.db.first(purchases.PENDING_PURCHASE, user_id=user_id, course_id=course_id)
-        if pending is None:
+    async def _refusal(self, purchase: Purchase) -> problems.Problem:
+        owned = await self._ctx.db.first(
+            purchases.OWNED, user_id=purchase.user_id, course_id=purchase.course_id, created_at=self._ctx.clock.now()
+        )
+        if owned is not None:
             return AlreadyEnrolled()
+        # Also where that purchase has just failed: nobody is told to have what was not bought.
         return problems.Conflict("A purchase of this course is under way; wait for it.", headers={"Retry-After": "5"})
 
-    async def _again(self, purchase: Purchase, request_hash: bytes) -> Receipt:
+    async def _again(self, purchase: Purchase, request_hash: bytes) -> Bought:
         if purchase.request_hash != request_hash:
             raise problems.IdempotencyKeyReused("Choose a new key for a new purchase.")
-        return await self._settle(purchase) if purchase.state == "pending" else _outcome(purchase)
+        if purchase.state == "pending":
+            return Bought(receipt=await self._settle(purchase), replayed=False)
+        return Bought(receipt=_outcome(purchase), replayed=True)
 
     async def _settle(self, purchase: Purchase) -> Receipt:
         payments = self._ctx.services.get(PAYMENTS)
         try:
             await payments.charge(purchase.id, purchase.user_id, purchase.course_id, purchase.amount)
-        except InsufficientFunds as refused:
-            await self.give_up(purchase, InsufficientFunds.type, Refusal(refused.detail, refused.extensions))
+        except InsufficientFunds:
+            await self._fail(purchases.REFUSE, purchase, InsufficientFunds.type)
             raise
         if await self.complete(purchase):
             return _receipt(purchase)
         return _outcome(await self._ctx.db.one(purchases.PURCHASE, purchase_id=purchase.id))
+
+    async def _fail(self, statement: Guarded[UUID], purchase: Purchase, reason: str) -> bool:
+        row = self._ctx.events.row(purchases.failed(purchase, reason))
+        now = self._ctx.clock.now()
+        done = await self._ctx.db.guarded(statement, purchase_id=purchase.id, reason=reason, now=now, **row)
+        self._ctx.events.announce()
+        return done is not None
 
     def _completion(self, purchase: Purchase) -> dict[str, object]:
         row = self._ctx.events.row(purchases.enrolled(purchase))
@@ -174,11 +191,9 @@ class Buying:
 
 
 def _outcome(purchase: Purchase) -> Receipt:
-    if purchase.state != "failed":
-        return _receipt(purchase)
-    if purchase.refusal is not None:
-        raise InsufficientFunds(purchase.refusal.detail, extensions=purchase.refusal.extensions)
-    raise PurchaseCameToNothing
+    if purchase.state == "failed":
+        raise PurchaseCameToNothing
+    return _receipt(purchase)
 
 
 def _receipt(purchase: Purchase) -> Receipt:

@@ -18,13 +18,6 @@ from plugins.enrollments.tables import grants, purchases
 PurchaseState = Literal["pending", "completed", "failed", "refunded", "revoked"]
 
 
-class Refusal(msgspec.Struct, frozen=True):
-    """Why the money was refused, as it was answered."""
-
-    detail: str
-    extensions: dict[str, object]
-
-
 class Purchase(msgspec.Struct, frozen=True):
     """One attempt to buy a course."""
 
@@ -37,7 +30,6 @@ class Purchase(msgspec.Struct, frozen=True):
     currency: str
     state: PurchaseState
     reason: str  #: why it failed or was refunded
-    refusal: Refusal | None
     created_at: datetime
 
 
@@ -61,7 +53,7 @@ def _value(name: str) -> sa.BindParameter[object]:
 
 
 #: Whoever has access without an end has nothing to buy; who has it for a time may buy it for good.
-_HAS_ACCESS: Final = sa.exists().where(
+_ENTITLEMENT: Final = sa.select(grants.c.id).where(
     grants.c.user_id == _value("user_id"),
     grants.c.course_id == _value("course_id"),
     grants.c.state == sa.literal_column("'active'"),
@@ -78,7 +70,7 @@ BEGIN: Final = Guarded(
             _value("created_at"),
             sa.literal_column("'pending'"),
             sa.literal_column("''"),
-        ).where(~_HAS_ACCESS),
+        ).where(~_ENTITLEMENT.exists()),
     )
     .on_conflict_do_nothing()
     .returning(purchases.c.id),
@@ -111,15 +103,24 @@ COMPLETE: Final = Guarded(
     ),
     key=("purchase_id", "id"),
 )
+
+
+def _failing(**changes: sa.ColumnElement[str]) -> Guarded[UUID]:
+    return Guarded(
+        sa.update(purchases)
+        .where(_ID, _PENDING)
+        .values(state="failed", reason=bindparam("reason"), settled_at=bindparam("now"), **changes)
+        .returning(purchases.c.id),
+        UUID,
+        (outbox_follow(),),
+    )
+
+
 #: Gives the purchase up, and tells of it, unless it is no longer pending.
-FAIL: Final = Guarded(
-    sa.update(purchases)
-    .where(_ID, _PENDING)
-    .values(state="failed", reason=bindparam("reason"), refusal=bindparam("refusal"), settled_at=bindparam("now"))
-    .returning(purchases.c.id),
-    UUID,
-    (outbox_follow(),),
-)
+FAIL: Final = _failing()
+#: As `FAIL`, and frees the key, so that the person may buy with it once there is money. What takes its place holds a
+#: space, so nobody can send it.
+REFUSE: Final = _failing(key=sa.literal_column("'refused '").concat(sa.cast(purchases.c.id, sa.Text)))
 #: Marks that the money went back, whether or not the access was given before.
 REFUNDED: Final = Query(
     sa.update(purchases)
@@ -137,13 +138,27 @@ REVOKED: Final = Command(
     .values(state="revoked", reason=bindparam("reason"))
 )
 PURCHASE: Final = Query(sa.select(*_COLUMNS).where(_ID), Purchase)
+#: Of these purchases the ones about whose charge nothing is to be done any more.
+SETTLED: Final = Query(
+    sa.select(purchases.c.id).where(
+        purchases.c.id.in_(bindparam("purchase_ids", expanding=True)),
+        purchases.c.state.in_([sa.literal_column(f"'{state}'") for state in ("completed", "refunded", "revoked")]),
+    ),
+    UUID,
+)
 PURCHASE_BY_KEY: Final = Query(
     sa.select(*_COLUMNS).where(purchases.c.user_id == bindparam("user_id"), purchases.c.key == bindparam("key")),
     Purchase,
 )
-PENDING_PURCHASE: Final = Query(
-    sa.select(purchases.c.id).where(
-        purchases.c.user_id == bindparam("user_id"), purchases.c.course_id == bindparam("course_id"), _PENDING
+#: Finds what the person need not or can not buy again; also a purchase whose access is suspended.
+OWNED: Final = Query(
+    sa.union_all(
+        _ENTITLEMENT,
+        sa.select(purchases.c.id).where(
+            purchases.c.user_id == _value("user_id"),
+            purchases.c.course_id == _value("course_id"),
+            purchases.c.state == sa.literal_column("'completed'"),
+        ),
     ),
     UUID,
 )
@@ -181,7 +196,7 @@ def enrolled(purchase: Purchase) -> UserEnrolled:
 
 
 def failed(purchase: Purchase, reason: str) -> PurchaseFailed:
-    """Return what `FAIL` tells."""
+    """Return what `FAIL` and `REFUSE` tell."""
     return PurchaseFailed(
         purchase_id=purchase.id, user_id=purchase.user_id, course_id=purchase.course_id, reason=reason
     )

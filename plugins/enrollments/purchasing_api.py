@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Context, Request, problems
+from kernel import Answer, Context, Request, problems
 from kernel.contracts.payments import Charge
 from plugins.enrollments import purchases
 from plugins.enrollments.bodies import Refund
@@ -40,9 +40,10 @@ class PurchasingApi:
         self._buying = ctx.own(Buying)
         self._refunding = ctx.own(Refunding)
 
-    async def buy(self, request: Request, body: Order) -> Receipt:
+    async def buy(self, request: Request, body: Order) -> Answer[Receipt]:
         """Buy a course with the money in the caller's wallet."""
-        return await self._buying.buy(request.principal.id, _key(request), body)
+        bought = await self._buying.buy(request.principal.id, _key(request), body)
+        return Answer(bought.receipt, headers={"Idempotency-Replayed": "true"} if bought.replayed else {})
 
     async def show(self, request: Request, purchase_id: UUID) -> PurchaseView:
         """Show a purchase: one's own, or anyone's to those who manage enrolments."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from kernel import Context
 from kernel.contracts.payments import PAYMENTS
 from plugins.enrollments import purchases
-from plugins.enrollments.buying import GIVEN_UP, Buying
+from plugins.enrollments.buying import Buying
 from plugins.enrollments.granting import BEGUN, EXPIRED, Granting
 from plugins.enrollments.purchases import Purchase
 from plugins.enrollments.refunding import Refunding
@@ -40,7 +40,7 @@ class Sweeper:
         try:
             charge = await self._ctx.services.get(PAYMENTS).find_charge(purchase.id)
             if charge is None:
-                outcome = "given up" if await self._buying.give_up(purchase, GIVEN_UP) else "settled meanwhile"
+                outcome = "given up" if await self._buying.give_up(purchase) else "settled meanwhile"
             elif charge.amount and charge.refunded >= charge.amount:
                 outcome = "refunded"
                 async with self._ctx.db.transaction() as session:

@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 from sqlalchemy import Column
 
-from kernel.database import Json, Timestamp, new_metadata
+from kernel.database import Timestamp, new_metadata
 
 metadata: Final = new_metadata()
 
@@ -56,7 +56,6 @@ purchases: Final = sa.Table(
     Column("currency", sa.Text, nullable=False),
     Column("state", sa.Text, nullable=False),
     Column("reason", sa.Text, nullable=False),
-    Column("refusal", Json),  #: what was answered when the money was refused, for the same answer again
     Column("created_at", Timestamp, nullable=False),
     Column("checked_at", Timestamp),  #: when the sweeper last took it up
     Column("settled_at", Timestamp),

@@ -84,6 +84,34 @@ def test_missing_config_file_is_named(terminal: Terminal) -> None:
     )
 
 
+def test_command_without_a_configuration_file_says_what_it_uses_instead(terminal: Terminal) -> None:
+    """Who stands in another folder is told once, on stderr, that this is another deployment."""
+    terminal.config.unlink()
+    done = terminal.type("--json", "plugins", "plan")
+
+    assert done.json()["boots"]
+    assert done.err.count(f"there is no {terminal.config}; using the defaults") == 1
+    assert f"SQLite files in {terminal.folder / 'var'}." in done.err
+
+
+def test_databases_that_only_the_environment_names_are_not_called_files(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The address of a server may hold a password, and is not shown."""
+    terminal.config.unlink()
+    monkeypatch.setenv("LYCEUM_DATABASE__URL", "postgresql://lyceum:hidden@db.test/lyceum")
+    done = terminal.type("plugins", "list")
+
+    assert "the environment (LYCEUM_…) and the databases that it names." in done.err
+    assert "hidden" not in done.err
+
+
+@pytest.mark.parametrize("arguments", [("--config", "config/lyceum.toml"), ()])
+def test_command_with_a_configuration_file_says_nothing_of_it(terminal: Terminal, arguments: tuple[str, ...]) -> None:
+    """A file that is there, named or by default, is what was meant."""
+    assert terminal.type(*arguments, "plugins", "list").err == ""
+
+
 def test_serving_imports_nothing_that_only_other_commands_need() -> None:
     """Several workers, migrations and the editing of files cost nothing where they are not used."""
     script = "import sys, kernel.cli.serving, kernel.cli.server\nprint(*sorted(sys.modules))"

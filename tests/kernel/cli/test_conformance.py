@@ -12,6 +12,7 @@ import pytest
 from kernel.discovery import Catalogue
 from tests.kernel.cli.conftest import Terminal
 
+README = Path(__file__).parents[3] / "README.md"
 SOUND = """
     from kernel import Manifest, Permission, Plugin, Request, get, hookimpl
 
@@ -47,7 +48,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         (site / "acme_lyceum" / "__init__.py").write_text(textwrap.dedent(source))
 
     yield write
-    sys.modules.pop("acme_lyceum", None)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "acme_lyceum"]:
+        del sys.modules[name]
 
 
 @pytest.mark.parametrize("name", Catalogue.read().bundled())
@@ -66,6 +68,15 @@ def test_sound_plugin_of_a_stranger_keeps_every_rule(terminal: Terminal, install
 
     assert {one["verdict"] for one in done.json()} == {"kept"}
     assert done.code == 0
+
+
+def test_plugin_of_the_readme_keeps_every_rule(terminal: Terminal, install: Callable[[str], None]) -> None:
+    """What people begin with is sound as it stands."""
+    source = README.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    install(source.replace("hello", "acme").replace("HelloPlugin", "AcmePlugin"))
+    done = terminal.type("--json", "plugins", "check", "acme")
+
+    assert {one["verdict"] for one in done.json()} == {"kept"}
 
 
 @pytest.mark.parametrize(
@@ -93,3 +104,41 @@ def test_breach_is_named_with_its_remedy(
     assert [one["rule"] for one in broken] == [rule]
     assert remedy in broken[0]["remedy"]
     assert done.code == 1
+
+
+WITH_TABLES = """
+    import sqlalchemy as sa
+    from acme_lyceum import migrations
+    from kernel import Manifest, Migrations, Plugin, hookimpl
+
+    class AcmePlugin(Plugin):
+        manifest = Manifest(name="acme", version="1.0", summary="Keeps what it hears")
+
+        @hookimpl
+        def migrations(self):
+            return Migrations(sa.MetaData(), migrations)
+"""
+REVISION = "revision = 'acme_0001'\ndown_revision = None\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "functions", "remedies"),
+    [
+        ("acme_0001.py", "def upgrade(): ...\ndef downgrade(): ...\n", []),
+        ("acme_0001.py", "def upgrade(): ...\n", ["acme_0001.py needs both `upgrade` and `downgrade`"]),
+        ("first.py", "def upgrade(): ...\ndef downgrade(): ...\n", ["begin the name of first.py with 'acme'"]),
+    ],
+)
+def test_each_revision_goes_both_ways_and_bears_the_name_of_its_plugin(
+    terminal: Terminal, install: Callable[[str], None], name: str, functions: str, remedies: list[str]
+) -> None:
+    """The `__init__.py` that makes a package of their folder is none of them."""
+    install(WITH_TABLES)
+    versions = terminal.folder / "site" / "acme_lyceum" / "migrations" / "versions"
+    versions.mkdir(parents=True)
+    for package in (versions.parent, versions):
+        (package / "__init__.py").touch()
+    (versions / name).write_text(REVISION + functions)
+    done = terminal.type("--json", "plugins", "check", "acme")
+
+    assert [one["remedy"] for one in done.json() if one["verdict"] == "broken"] == remedies

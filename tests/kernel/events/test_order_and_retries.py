@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -317,6 +318,46 @@ async def test_many_events_behind_a_failed_one_hide_nobody_elses(house: House) -
 
     assert held == [Note("bob", 1000)]
     assert await process.noted() == [*held, *sales(3 * TOGETHER + 1, "ada")]
+
+
+async def test_events_that_are_settled_need_no_handling(house: House) -> None:
+    """They are asked for once for all that wait together, and done like those that were handled."""
+    asked: list[int] = []
+
+    async def even(session: Session, deliveries: Sequence[Delivery[Sold]]) -> set[UUID]:
+        asked.append(len(deliveries))
+        return {delivery.id for delivery in deliveries if delivery.event.number % 2 == 0}
+
+    process = await house.process(ledger=[on(Sold, write_down, name="note", settled=even)])
+
+    await process.sell(6)
+    await process.runtime.settle()
+
+    assert asked == [6]
+    assert [note.number for note in await process.noted()] == [1, 3, 5]
+    assert await process.databases["ledger"].all(ATTEMPTS) == [1] * 6
+
+
+async def test_failure_to_tell_what_is_settled_is_tried_again(house: House) -> None:
+    """It fails the events that it was asked for, as a handler does."""
+    stubborn = [True]
+
+    async def none(session: Session, deliveries: Sequence[Delivery[Sold]]) -> set[UUID]:
+        if stubborn:
+            raise RuntimeError("who knows")
+        return set()
+
+    process = await house.process(ledger=[on(Sold, write_down, name="note", settled=none)])
+
+    await process.sell(2)
+    await process.runtime.settle()
+    before = await process.noted()
+    stubborn.clear()
+    house.clock.advance(AN_HOUR)
+    await process.runtime.settle()
+
+    assert before == []
+    assert await process.noted() == sales(2)
 
 
 def test_event_whose_predecessor_is_left_out_is_left_out_as_well() -> None:

@@ -25,7 +25,11 @@ from tests.plugins.auth.signing_in import (
     status,
 )
 
-REFUSED = {"type": "/problems/code-refused", "title": "The code is not good; ask for a new one", "status": 401}
+REFUSED = {
+    "type": "/problems/code-refused",
+    "title": "The code is not good; try again, or ask for a new one",
+    "status": 401,
+}
 
 
 async def refusal(deployment: Deployment, body: dict[str, object]) -> tuple[int, dict[str, object]]:

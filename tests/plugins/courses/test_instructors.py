@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import pytest
 
 from kernel import new_id
+from kernel.contracts.users import USERS, Person
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from plugins.courses import editing
-from plugins.courses.editing import LOCK_COURSE
-from plugins.courses.instructors import CHANGE_NAME
-from plugins.courses.renewal import OUTDATE, Renewal
+from plugins.courses.editing import LOCK_COURSE, save
+from plugins.courses.instructors import ADD_INSTRUCTOR, CHANGE_NAME, OUTDATE, learn_names
+from plugins.courses.renewal import Renewal
 from tests.plugins.courses.school import COURSES, JSON, PeoplePlugin, School, open_school, somebody
 
 
@@ -148,3 +150,78 @@ async def test_a_name_that_was_told_first_is_shown(deploy: Deploy) -> None:
     course = await school.draft()
 
     assert course["instructors"][0]["name"] == "Ada"
+
+
+class Acquaintances:
+    """A provider of `users/1` that knows whom a test names."""
+
+    def __init__(self) -> None:
+        self.names: dict[UUID, str] = {}
+
+    async def people(self, ids: Sequence[UUID]) -> Mapping[UUID, Person]:
+        return {one: Person(id=one, display_name=self.names[one]) for one in ids if one in self.names}
+
+
+async def renew(school: School) -> None:
+    """Ask for the names that are missing, and show those that are known now."""
+    renewal = school.deployment.platform.context("courses").own(Renewal)
+    await renewal.ask_for_names()
+    await renewal.renew()
+
+
+async def test_a_name_that_is_known_only_after_the_course_is_shown(deploy: Deploy) -> None:
+    """Nobody tells it by an event: it is asked for until it is there, and a course is changed for nothing else."""
+    school = await open_school(deploy)
+    users = Acquaintances()
+    school.deployment.platform.services.provide(USERS, users)
+    second = school.deployment.client("instructor")
+    assert school.instructor.user is not None
+    assert second.user is not None
+    users.names[second.user] = ""
+    course = await school.published()
+    path = f"{COURSES}/{course['id']}"
+    before = await school.instructor.call("POST", f"{path}/instructors", {"user_id": str(second.user)})
+
+    await renew(school)
+    unknown = await school.read(course["id"])
+    users.names = {school.instructor.user: "Ada", second.user: "Bob"}
+    await renew(school)
+
+    assert unknown == before
+    assert [person["name"] for person in before["instructors"]] == ["", ""]
+    assert [person["name"] for person in (await school.read(course["id"]))["instructors"]] == ["Ada", "Bob"]
+
+
+async def test_a_name_that_a_later_course_learns_is_shown_in_the_earlier_one(deploy: Deploy) -> None:
+    """What one course asked for is news to the others."""
+    school = await open_school(deploy)
+    users = Acquaintances()
+    school.deployment.platform.services.provide(USERS, users)
+    assert school.instructor.user is not None
+    earlier = await school.draft()
+    users.names[school.instructor.user] = "Ada"
+
+    later = await school.draft()
+    await renew(school)
+
+    shown = [(await school.read(course["id"]))["instructors"][0]["name"] for course in (earlier, later)]
+    assert shown == ["Ada", "Ada"]
+
+
+@pytest.mark.postgresql_only
+async def test_a_name_that_is_told_while_the_course_is_made_is_shown(deploy: Deploy) -> None:
+    """Whoever tells it waits for the course, which was rendered without it, and has it rendered anew."""
+    school = await open_school(deploy, PeoplePlugin)
+    course, ctx, second = await school.draft(), school.deployment.platform.context("courses"), UUID(somebody())
+    course_id = UUID(course["id"])
+
+    async with ctx.db.transaction() as session:
+        await session.one(LOCK_COURSE, course_id=course_id, now=ctx.clock.now())
+        await learn_names(session, ctx, [second])
+        await session.run(ADD_INSTRUCTOR, course_id=course_id, user_id=second, position=1)
+        await save(session, course_id)
+        await school.admin.call("POST", f"/api/v1/people-names/{second}/Bob", expect=204)
+        await asyncio.sleep(0.5)  # within which the event would have been handled
+
+    await settle(school)
+    assert (await school.read(course["id"]))["instructors"][1]["name"] == "Bob"

@@ -30,6 +30,11 @@ async def titles(deployment: Deployment) -> list[str]:
     return sorted(course["title"] for course in found["items"])
 
 
+async def teachers(deployment: Deployment) -> set[str]:
+    found = await deployment.client().call("GET", "/api/v1/courses")
+    return {person["name"] for course in found["items"] for person in course["instructors"]}
+
+
 def told(lines: list[Any]) -> list[Any]:
     return [line for line in lines if line.get("action") == "demo"]
 
@@ -49,6 +54,19 @@ async def test_empty_playground_is_filled_once(deploy: Deploy) -> None:
     assert [(one["event"], one["administrator"]) for one in first] == [("an example is there", CONTENT["admin"])]
     assert len(first[0]["vouchers"].split(", ")) == CONTENT["voucher_count"]
     assert told(lines) == []
+
+
+@pytest.mark.sqlite_only
+async def test_courses_of_the_example_show_who_teaches(deploy: Deploy) -> None:
+    """Also the one that was made before the teacher's name had come round."""
+    deployment = await deploy(*PLUGINS, sections=DEVELOPMENT)
+    await finished(deployment)
+    await deployment.settle()
+    async with asyncio.timeout(PATIENCE):
+        while "" in await teachers(deployment):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.1)
+
+    assert await teachers(deployment) == {CONTENT["instructor_name"]}
 
 
 @pytest.mark.sqlite_only

@@ -37,13 +37,15 @@ class Shop:
         """Return a person with *balance* in the wallet."""
         client = self.deployment.client("student")
         if balance:
-            batch = {"count": 1, "amount": balance}
-            made = await self.admin.call(
-                "POST", "/api/v1/payments/voucher-batches", batch, expect=201, headers=new_key()
-            )
-            code = {"code": made["codes"][0]}
-            await client.call("POST", "/api/v1/payments/vouchers/redeem", code, headers=new_key())
+            await self.fund(client, balance)
         return client
+
+    async def fund(self, client: Client, amount: int) -> None:
+        """Let the client redeem a voucher of *amount*."""
+        batch = {"count": 1, "amount": amount}
+        made = await self.admin.call("POST", "/api/v1/payments/voucher-batches", batch, expect=201, headers=new_key())
+        code = {"code": made["codes"][0]}
+        await client.call("POST", "/api/v1/payments/vouchers/redeem", code, headers=new_key())
 
     async def access(self, client: Client, course: UUID) -> JSON:
         """Return the explanation of the client's access to *course*."""

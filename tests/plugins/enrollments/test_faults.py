@@ -20,7 +20,7 @@ class Faulty:
     """A provider of payments in whose calls a test can let the process die."""
 
     def __init__(self, real: Payments) -> None:
-        self._real = real
+        self.real = real
         self.before_charge: Callable[[], None] = lambda: None
         self.after_charge: Callable[[], None] = lambda: None
         self.asked = asyncio.Event()
@@ -31,23 +31,23 @@ class Faulty:
         self.may_refund.set()
 
     async def quote(self, user_id: UUID, course_id: UUID) -> Quote:
-        return await self._real.quote(user_id, course_id)
+        return await self.real.quote(user_id, course_id)
 
     async def charge(self, purchase_id: UUID, user_id: UUID, course_id: UUID, amount: int) -> Charge:
         self.before_charge()
         self.asked.set()
         await self.may_charge.wait()
-        found = await self._real.charge(purchase_id, user_id, course_id, amount)
+        found = await self.real.charge(purchase_id, user_id, course_id, amount)
         self.after_charge()
         return found
 
     async def find_charge(self, purchase_id: UUID) -> Charge | None:
-        return await self._real.find_charge(purchase_id)
+        return await self.real.find_charge(purchase_id)
 
     async def refund(self, purchase_id: UUID, amount: int | None, *, key: str, reason: str) -> Charge:
         self.refunding.set()
         await self.may_refund.wait()
-        return await self._real.refund(purchase_id, amount, key=key, reason=reason)
+        return await self.real.refund(purchase_id, amount, key=key, reason=reason)
 
 
 class Unreachable(Faulty):
@@ -167,6 +167,27 @@ async def test_a_charge_that_lands_after_its_purchase_was_given_up_goes_back(dep
     assert await balance(student) == PRICE
     assert not (await shop.access(student, course))["access"]["allowed"]
     await buy(student, course)
+
+
+async def test_a_charge_that_lands_after_its_twin_was_refused_goes_back(deploy: Deploy) -> None:
+    """The refusal has freed the key, with which the course is then bought for one price."""
+    shop, faulty = await open_faulty(deploy)
+    course, student = shop.course(), await shop.student()
+    faulty.may_charge.clear()
+    late = asyncio.create_task(buy(student, course, expect=409, key="twin"))
+    await faulty.asked.wait()
+    shop.replace_payments(faulty.real)
+    refused = await buy(student, course, expect=409, key="twin")
+    await shop.fund(student, PRICE)
+    faulty.may_charge.set()
+
+    answer = await late
+    await shop.settle()
+    await buy(student, course, key="twin")
+
+    assert (refused["type"], answer["type"]) == ("/problems/insufficient-funds", "/problems/purchase-failed")
+    assert await balance(student) == 0
+    assert len((await shop.access(student, course))["grants"]) == 1
 
 
 async def test_while_money_goes_back_others_are_served(deploy: Deploy) -> None:

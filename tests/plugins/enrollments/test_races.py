@@ -50,6 +50,22 @@ async def test_one_key_many_times_is_one_purchase(deploy: Deploy) -> None:
         assert await balance(student) == PRICE * (TWINS - 1)
 
 
+async def test_one_key_without_money_is_refused_many_times_and_buys_later(deploy: Deploy) -> None:
+    """Nobody is told to have the course, and the key is free once every twin is answered."""
+    shop = await open_shop(deploy)
+    for _ in range(ROUNDS):
+        course, student, key = shop.course(), await shop.student(), new_key()
+
+        found = await asyncio.gather(*(attempt(student, course, key) for _ in range(TWINS)))
+        await shop.fund(student, PRICE * 2)
+        bought = await asyncio.gather(*(attempt(student, course, key) for _ in range(TWINS)))
+
+        assert {told for _, told in found} <= {"/problems/insufficient-funds", "/problems/conflict"}
+        assert {status for status, _ in bought} == {201}
+        assert len({purchase for _, purchase in bought}) == 1
+        assert await balance(student) == PRICE
+
+
 async def test_money_for_five_courses_buys_five(deploy: Deploy) -> None:
     """However many are asked for at once."""
     shop = await open_shop(deploy)
