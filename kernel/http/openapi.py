@@ -21,6 +21,7 @@ Json = dict[str, Any]
 
 _REF: Final = "#/components/schemas/{name}"
 _PLACEHOLDER_RULE: Final = re.compile(r"(?<=\w):[^}]*(?=})")
+_STORABLE: Final = "^[^\\x00]*$"  # what `inputs` takes everywhere
 _PATH_SCHEMAS: Final[Mapping[type, Json]] = {
     UUID: {"type": "string", "format": "uuid"},
     int: {"type": "integer", "minimum": -(10**18) + 1, "maximum": 10**18 - 1},
@@ -169,7 +170,9 @@ def _bounded(schema: Any) -> Any:
     if found.get("type") == "integer":
         found = {"minimum": -(2**63), "maximum": 2**63 - 1, "format": "int64"} | found
     if found.get("type") == "string" and not found.keys() & {"format", "pattern", "enum", "contentEncoding"}:
-        found["pattern"] = "^[^\\x00]*$"
+        found["pattern"] = _STORABLE
+    if isinstance(found.get("additionalProperties"), dict):  # the names are the client's own
+        found.setdefault("propertyNames", {"pattern": _STORABLE})
     return found
 
 
