@@ -17,13 +17,13 @@ class Flights(Generic[K, V]):
     """Shares what *read* returns for a key among those who ask for it together; nothing is kept.
 
     A read begins after everyone who shares it has asked, never before: nobody is told a state older than the
-    question. Who comes while one is under way, or within `PACE` of its end, shares the next: what everybody wants is
-    read a few hundred times a second at most. Whoever gives up leaves the others their answer.
+    question. Who comes while one is under way, or within *pace* seconds of its end, shares the next: what everybody
+    wants is read a few hundred times a second at most. Whoever gives up leaves the others their answer.
     """
 
-    def __init__(self, read: Callable[[K], Awaitable[V]]) -> None:
+    def __init__(self, read: Callable[[K], Awaitable[V]], *, pace: float = PACE) -> None:
         self._read = read
-        self._gathering: Gathering[K, None] = Gathering(self._fly, pace=PACE)
+        self._gathering: Gathering[K, None] = Gathering(self._fly, pace=pace)
 
     async def ask(self, key: K) -> V:
         """Return what `read` returns for *key*, or raise what it raises."""

@@ -102,3 +102,19 @@ async def test_who_gives_up_leaves_the_others_their_answer() -> None:
     end.set()
 
     assert await asked[1] == 1
+
+
+async def test_who_comes_soon_after_a_read_shares_the_next() -> None:
+    """A key that everybody wants is read at a pace, not once for each of them."""
+    begun: list[str] = []
+
+    async def read(key: str) -> int:
+        begun.append(key)
+        return len(begun)
+
+    flights = Flights(read, pace=0.3)
+    first = await flights.ask("a")
+    soon = asyncio.create_task(flights.ask("a"))
+    await asyncio.sleep(0.01)  # time enough for a read of its own
+
+    assert (first, await flights.ask("a"), await soon) == (1, 2, 2)

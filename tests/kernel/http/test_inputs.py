@@ -347,3 +347,14 @@ async def test_path_literal_wins_over_a_placeholder() -> None:
         response = await client.get(f"{MOUNT}/mine")
 
         assert await response.json() == "mine"
+
+
+async def test_query_that_can_be_changed_is_given_to_one_handler_only() -> None:
+    """What a handler does to its query reaches no later request with the same one."""
+    handlers = Handlers()
+    async with serving(handlers.routes()) as client:
+        await client.get(f"{MOUNT}?tag=moss")
+        handlers.seen[0].tag.append("fern")
+        await client.get(f"{MOUNT}?tag=moss")
+
+    assert handlers.seen == [Filter(tag=["moss", "fern"]), Filter(tag=["moss"])]

@@ -119,3 +119,28 @@ def test_proxies_must_be_networks() -> None:
     """A mistyped network is refused when the configuration is read."""
     with pytest.raises(ValueError, match=r"trusted_proxies: 'proxy' is not a network; write it as '10\.0\.0\.0/8'"):
         HttpSettings(trusted_proxies=("proxy",))
+
+
+@pytest.mark.parametrize(
+    ("request_line", "header", "connection"),
+    [
+        ("HTTP/1.0", "", None),
+        ("HTTP/1.0", "Connection: keep-alive\r\n", "keep-alive"),
+        ("HTTP/1.1", "Connection: close\r\n", "close"),
+    ],
+)
+async def test_answer_keeps_to_what_the_client_said_of_its_connection(
+    request_line: str, header: str, connection: str | None
+) -> None:
+    """The body is whole with its length, and the connection ends when the client wants it to."""
+    async with serving(ROUTES) as client, connected(client) as (reader, writer):
+        writer.write(f"GET {MOUNT} {request_line}\r\nHost: a\r\n{header}\r\n".encode())
+        head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode()
+        body = await asyncio.wait_for(reader.readexactly(6), 5)
+        ended = reader.at_eof() or (connection != "keep-alive" and await asyncio.wait_for(reader.read(), 5) == b"")
+
+    headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
+    assert head.startswith(f"{request_line} 200 ")
+    assert (headers["Content-Length"], body) == ("6", b'"fine"')
+    assert headers.get("Connection") == connection
+    assert ended is (connection != "keep-alive")
