@@ -114,20 +114,20 @@ def _read(output: str, spent: float) -> Result:
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     return Result(
         rate=float(_find(r"Requests/sec:\s+([\d.]+)", output)),
-        p50=_milliseconds(_find(r"50%\s+(\S+)", output)),
-        p99=_milliseconds(_find(r"99%\s+(\S+)", output)),
+        p50=_milliseconds(_find(r"^ +50%\s+(\S+)", output)),
+        p99=_milliseconds(_find(r"^ +99%\s+(\S+)", output)),
         cpu=spent / requests * 1e6,
         errors=int(refused[1]) if refused else 0,
     )
 
 
 def _find(pattern: str, output: str) -> str:
-    found = re.search(pattern, output)
+    found = re.search(pattern, output, re.MULTILINE)
     if found is None:
         raise RuntimeError(f"wrk did not say {pattern!r}:\n{output}")
     return found[1]
 
 
 def _milliseconds(text: str) -> float:
-    found = re.match(r"([\d.]+)(us|ms|s)", text)
-    return float(found[1]) * MILLISECONDS[found[2]] if found else float("nan")
+    unit = text.lstrip("0123456789.")
+    return float(text.removesuffix(unit)) * MILLISECONDS[unit]

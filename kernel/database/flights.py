@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Final, Generic, TypeVar
 
@@ -25,10 +26,9 @@ class Flights(Generic[K, V]):
         self._read = read
         self._gathering: Gathering[K, None] = Gathering(self._fly, pace=pace)
 
-    async def ask(self, key: K) -> V:
-        """Return what `read` returns for *key*, or raise what it raises."""
-        found: V = await self._gathering.ask(key, None)
-        return found
+    def ask(self, key: K) -> asyncio.Future[V]:
+        """Return the answer to come: what `read` returns for *key*, or raises."""
+        return self._gathering.ask(key, None)
 
     async def _fly(self, key: K, batch: list[Waiter[None]]) -> None:
         try:

@@ -7,6 +7,7 @@ the driver handles by itself.
 from __future__ import annotations
 
 import inspect
+import operator
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -201,7 +202,7 @@ def _hints(row: type[Any], columns: Sequence[sa.ColumnElement[Any]]) -> list[obj
 def _maker(row: type[R]) -> Decode[R]:
     names = field_names(row)
     if names is None:
-        return cast("Decode[R]", _first_value)
+        return cast("Decode[R]", operator.itemgetter(0))
     kinds = {parameter.kind for parameter in inspect.signature(row).parameters.values()}
     if inspect.Parameter.KEYWORD_ONLY in kinds:
         return lambda record: row(**dict(zip(names, record, strict=True)))
@@ -213,10 +214,6 @@ def _make_processed(make: Decode[R], processors: list[tuple[int, Processor]], re
     for place, process in processors:
         values[place] = process(values[place])
     return make(values)
-
-
-def _first_value(record: Sequence[object]) -> object:
-    return record[0]
 
 
 def _no_row(record: Sequence[object]) -> Any:

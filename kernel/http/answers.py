@@ -14,11 +14,10 @@ from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
-from multidict import CIMultiDict
 
 from kernel.http import problems
 from kernel.http.pages import Page, PageQuery
-from kernel.http.whole import WholeResponse
+from kernel.http.whole import Head, WholeResponse
 
 T = TypeVar("T")
 
@@ -82,14 +81,17 @@ def json_reply(value: object, status: int, http: web.Request) -> Reply:
     return Reply(status, _encode(value), NO_HEADERS)
 
 
-def shared_page(found: Page[T], query: PageQuery) -> Answer[Encoded[Page[T]]]:
-    """Return the answer with the page *found* for *query*, encoded once for all who are given it."""
-    body = _encode(found)
+def shared_page(found: Page[bytes], query: PageQuery) -> Answer[Encoded[Page[Any]]]:
+    """Return the answer with the page *found* for *query*, made once for all who are given it.
+
+    Its items are JSON already.
+    """
+    body = b'{"items":[%b],"next":%b}' % (b",".join(found.items), _encode(found.next))
     headers = {"ETag": etag_of(body)}
     if found.next is not None:
-        further = {**msgspec.to_builtins(query), "cursor": found.next}
-        following = "&".join(f"{name}={quote(str(value))}" for name, value in further.items())
-        headers["Link"] = f'<?{following}>; rel="next"'
+        asked = {**msgspec.to_builtins(query), "cursor": None}
+        filters = "".join(f"{name}={quote(str(value))}&" for name, value in asked.items() if value is not None)
+        headers["Link"] = f'<?{filters}cursor={found.next}>; rel="next"'
     return Answer(Encoded(body), headers=headers)
 
 
@@ -167,13 +169,18 @@ def require_match(http: web.Request, etag: str) -> None:
         raise problems.PreconditionFailed("Read it again and repeat the change.", headers={"ETag": etag})
 
 
-def response_of(reply: Reply, headers: CIMultiDict[str]) -> web.Response:
-    """Return the response; *headers* are the route's own, given away by the caller."""
+def response_of(reply: Reply, head: Head, http: web.Request) -> web.StreamResponse:
+    """Return the response to *http*; *head* is the route's own, to which the reply adds or which it overrules.
+
+    Raises:
+        ValueError: the reply has a header that can not be sent.
+    """
+    if head.allows(reply.headers) and reply.body and not reply.cookies and WholeResponse.suits(http):
+        return WholeResponse(head, reply.headers, reply.body, reply.status)
+    headers = head.headers.copy()
     if not reply.body:
         del headers["Content-Type"]
     headers.update(reply.headers)
-    if reply.body and not reply.cookies:
-        return WholeResponse(body=reply.body, status=reply.status, headers=headers)
     response = web.Response(body=reply.body or None, status=reply.status, headers=headers)
     for cookie in reply.cookies:
         response.set_cookie(

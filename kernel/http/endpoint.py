@@ -6,7 +6,7 @@ transaction · handler · encoding · commit · entity tag. What a route does no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import web
@@ -22,6 +22,7 @@ from kernel.http.limits import GeneralLimit, RouteLimits, address_key
 from kernel.http.request import Request
 from kernel.http.routes import Idempotency, Route
 from kernel.http.signatures import SAFE_METHODS, Signature
+from kernel.http.whole import Head
 
 _KEEPS: Final = (Idempotency.OPTIONAL, Idempotency.REQUIRED)
 _NEEDS_KEY: Final = (Idempotency.REQUIRED, Idempotency.HANDLER)
@@ -47,16 +48,17 @@ class Endpoint:
         self._general_limit = general_limit
         self._address_limits = self._limits("address")
         self._caller_limits = self._limits("principal")
-        self._headers = self._shared.headers.copy()
-        self._headers["Cache-Control"] = "no-store" if self._unsafe else "private, no-cache"
+        headers = self._shared.headers.copy()
+        headers["Cache-Control"] = "no-store" if self._unsafe else "private, no-cache"
+        self._head = Head(headers)
 
     async def serve(self, http: web.Request) -> web.StreamResponse:
         """Answer a request that aiohttp's router brought here."""
         return await self.answer(http, http.match_info)
 
-    async def answer(self, http: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+    def answer(self, http: web.Request, placeholders: Mapping[str, str]) -> Awaitable[web.StreamResponse]:
         """Answer a request with these values of the path's *placeholders*."""
-        return await self._frame.run(http, self._respond, placeholders)
+        return self._frame.run(http, self._respond, placeholders)
 
     async def _respond(self, request: Request) -> web.StreamResponse:
         told = await self._admit(request)
@@ -66,7 +68,10 @@ class Endpoint:
         raw = b"" if self._decode is None else await self._read(request, arguments, self._decode)
         if self._unsafe:
             self._take_key(request)
-        result = await self._call(request, arguments, raw)
+        if self._signature.session:
+            result = await self._transact(request, arguments, raw)
+        else:
+            result = await self._handle(request, arguments)
         if not isinstance(result, Reply):
             return result
         if told:
@@ -106,9 +111,7 @@ class Endpoint:
         if request.idempotency_key is None and self._route.idempotency in _NEEDS_KEY:
             raise problems.IdempotencyKeyMissing("Send a new one, such as a UUID, and the same with each repetition.")
 
-    async def _call(self, request: Request, arguments: Arguments, raw: bytes) -> Reply | web.StreamResponse:
-        if not self._signature.session:
-            return await self._handle(request, arguments)
+    async def _transact(self, request: Request, arguments: Arguments, raw: bytes) -> Reply | web.StreamResponse:
         claim = self._claim(request, raw)
         async with self._db.transaction() as session:
             arguments["session"] = session
@@ -137,15 +140,16 @@ class Endpoint:
             raise TypeError(f"{self._name} is annotated with a response and returned {type(result).__name__}")
         return result
 
-    def _finish(self, http: web.Request, reply: Reply) -> web.Response:
-        headers = self._headers.copy()
+    def _finish(self, http: web.Request, reply: Reply) -> web.StreamResponse:
         if reply.status == 200 and not self._unsafe:
-            etag = reply.headers.get("ETag") or etag_of(reply.body)
-            headers["ETag"] = etag
+            etag = reply.headers.get("ETag")
+            if etag is None:
+                etag = etag_of(reply.body)
+                reply.headers = {**reply.headers, "ETag": etag}
             known = http.headers.get("If-None-Match")
             if known is not None and matches(known, etag):
                 reply.status, reply.body = 304, b""
-        return response_of(reply, headers)
+        return response_of(reply, self._head, http)
 
     def _limits(self, by: str) -> RouteLimits | None:
         limits = [limit for limit in self._route.rate_limits if limit.by == by]

@@ -28,6 +28,7 @@ from kernel.http.limits import Limiter
 from kernel.http.metrics import HttpMetrics, RouteMetrics
 from kernel.http.request import Request
 from kernel.http.settings import HttpSettings
+from kernel.http.whole import WholeResponse
 
 Respond = Callable[[Request], Awaitable[web.StreamResponse]]
 
@@ -96,7 +97,7 @@ class Frame:
             deadlines.end(task)
         if not response.prepared:
             response.headers["X-Request-ID"] = text
-            if "X-Content-Type-Options" not in response.headers:
+            if not isinstance(response, WholeResponse):
                 _complete(response)
         self._tell(request, response, perf_counter() - started)
         return response

@@ -93,8 +93,7 @@ class ReadingApi:
         reach = next(reach for reach in _REACHES if reach > query.limit)
         statement = catalogue.published(frozenset(filters), further=bool(place), reach=reach)
         rows = await self._db.all(statement, **filters, **place)
-        found = page(rows, query, _place_of_card)
-        return shared_page(Page([msgspec.Raw(card) for card in found.items], found.next), query)
+        return shared_page(page(rows, query, _place_of_card), query)
 
 
 def _place_of_card(card: bytes) -> Place:

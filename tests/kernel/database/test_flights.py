@@ -36,7 +36,7 @@ async def test_those_who_ask_together_share_one_read() -> None:
     source = Source()
     flights = Flights(source.read)
 
-    asked = [asyncio.create_task(flights.ask(key)) for key in ("a", "a", "b", "a")]
+    asked = [flights.ask(key) for key in ("a", "a", "b", "a")]
     for _ in range(2):
         (await source.next()).set()
 
@@ -48,10 +48,10 @@ async def test_who_comes_while_a_read_is_under_way_shares_the_next() -> None:
     """It begins after they have asked, and after the one before has ended."""
     source = Source()
     flights = Flights(source.read)
-    first = asyncio.create_task(flights.ask("a"))
+    first = flights.ask("a")
     end_first = await source.next()
 
-    late = [asyncio.create_task(flights.ask("a")) for _ in range(2)]
+    late = [flights.ask("a") for _ in range(2)]
     await asyncio.sleep(0.01)
     begun_meanwhile = len(source.begun)
     end_first.set()
@@ -67,7 +67,7 @@ async def test_nothing_is_kept() -> None:
     source = Source()
     flights = Flights(source.read)
     for number in (1, 2):
-        asked = asyncio.create_task(flights.ask("a"))
+        asked = flights.ask("a")
         (await source.next()).set()
         assert await asked == number
 
@@ -78,11 +78,11 @@ async def test_a_failure_reaches_everyone_who_shares_it() -> None:
     source.failing = True
     flights = Flights(source.read)
 
-    asked = [asyncio.create_task(flights.ask("a")) for _ in range(2)]
+    asked = [flights.ask("a") for _ in range(2)]
     (await source.next()).set()
     told = await asyncio.gather(*asked, return_exceptions=True)
     source.failing = False
-    again = asyncio.create_task(flights.ask("a"))
+    again = flights.ask("a")
     (await source.next()).set()
 
     assert [str(error) for error in told] == ["out of order", "out of order"]
@@ -93,7 +93,7 @@ async def test_who_gives_up_leaves_the_others_their_answer() -> None:
     """Even if it was the first to ask."""
     source = Source()
     flights = Flights(source.read)
-    asked = [asyncio.create_task(flights.ask("a")) for _ in range(2)]
+    asked = [flights.ask("a") for _ in range(2)]
     end = await source.next()
 
     asked[0].cancel()
@@ -114,7 +114,7 @@ async def test_who_comes_soon_after_a_read_shares_the_next() -> None:
 
     flights = Flights(read, pace=0.3)
     first = await flights.ask("a")
-    soon = asyncio.create_task(flights.ask("a"))
+    soon = flights.ask("a")
     await asyncio.sleep(0.01)  # time enough for a read of its own
 
     assert (first, await flights.ask("a"), await soon) == (1, 2, 2)

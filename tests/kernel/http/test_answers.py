@@ -9,8 +9,9 @@ from uuid import UUID
 import msgspec
 import pytest
 from aiohttp import web
+from yarl import URL
 
-from kernel import PUBLIC, Idempotency, Page, PageQuery, Request, get, page, post, put
+from kernel import PUBLIC, Idempotency, Page, PageQuery, Request, get, page, post, put, shared_page
 from kernel.http.answers import Answer, Cookie, Encoded, Renders, etag_of, require_match
 from tests.kernel.http.serving import MOUNT, serving
 
@@ -23,6 +24,10 @@ class Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 NOTE = Note(NOTE_ID, "Ferns")
+
+
+class Named(PageQuery, frozen=True, kw_only=True):
+    name: str | msgspec.UnsetType = msgspec.UNSET
 
 
 async def show() -> Note:
@@ -79,6 +84,34 @@ async def test_answer_adds_status_headers_and_cookies() -> None:
         assert {"HttpOnly", "Secure", "SameSite=Lax", "Max-Age=60", "Path=/api/v1/notes"} <= set(cookie.split("; "))
 
 
+async def test_header_of_an_answer_replaces_the_routes() -> None:
+    """It is said once, however it is spelt."""
+
+    async def start() -> Answer[Note]:
+        return Answer(NOTE, headers={"cache-control": "public, max-age=60", "X-Kind": "note"})
+
+    async with serving([get("", start, permission=PUBLIC)]) as client:
+        response = await client.get(MOUNT)
+
+        assert response.headers.getall("Cache-Control") == ["public, max-age=60"]
+        assert response.headers["X-Kind"] == "note"
+
+
+@pytest.mark.parametrize("cookies", [(), (Cookie("session", "s3cret", max_age=60),)])
+@pytest.mark.parametrize("header", [("Location", "/a\r\nX-Injected: yes"), ("content-length", "1")])
+async def test_header_that_can_not_be_sent_is_a_failure(header: tuple[str, str], cookies: tuple[Cookie, ...]) -> None:
+    """What a handler puts into a header may come from a person; it can not write headers of its own."""
+
+    async def start() -> Answer[Note]:
+        return Answer(NOTE, headers=dict([header]), cookies=cookies)
+
+    async with serving([get("", start, permission=PUBLIC)]) as client:
+        response = await client.get(MOUNT)
+
+        assert (response.status, (await response.json())["type"]) == (500, "/problems/internal")
+        assert "X-Injected" not in response.headers
+
+
 async def test_encoded_passes_as_it_is() -> None:
     """What was encoded earlier is not decoded to be encoded again."""
 
@@ -109,6 +142,20 @@ async def test_page_links_to_the_next_until_the_last() -> None:
             following = str(response.links["next"]["url"]) if response.links else ""
 
     assert found == [[1, 2], [3, 4], [5]]
+
+
+async def test_page_that_is_shared_links_to_the_next_with_its_filters() -> None:
+    """It says the same as a page that is made for one."""
+
+    async def shared(query: Named) -> Answer[Encoded[Page[Note]]]:
+        return shared_page(page([b'{"a":  1}', b"{}"], query, lambda card: "k"), query)
+
+    async with serving([get("", shared, permission=PUBLIC)]) as client:
+        response = await client.get(MOUNT, params={"limit": "1", "name": "a&b"})
+
+        assert await response.read() == b'{"items":[{"a":  1}],"next":"Imsi"}'
+        assert URL(str(response.links["next"]["url"])).query == {"limit": "1", "name": "a&b", "cursor": "Imsi"}
+        assert response.headers["ETag"] == etag_of(await response.read())
 
 
 async def test_page_of_a_foreign_cursor_is_400() -> None:
