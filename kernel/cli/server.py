@@ -16,6 +16,7 @@ from aiohttp import web
 from kernel import errors
 from kernel.http.serving import runner
 from kernel.lifecycle import Platform
+from kernel.sections import authority
 
 YOUNG_OBJECTS: Final = 20_000  # more of them than were freed set off a collection; Python's own 700 is for scripts
 
@@ -71,6 +72,6 @@ async def _listen(served: web.AppRunner, host: str, port: int) -> int:
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise errors.StartFailed(
-            f"can not listen on {host}:{port} ({reason}); stop what uses it, or set [server] host and port"
+            f"can not listen on {authority(host, port)} ({reason}); stop what uses it, or set [server] host and port"
         ) from error
     return int(served.addresses[0][1])

@@ -18,6 +18,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
 from kernel import errors
+from kernel.cli.server import settle_memory
 from kernel.config import Config
 from kernel.http.serving import runner
 from kernel.lifecycle import Platform
@@ -89,4 +90,5 @@ async def _start(platform: Platform) -> web.AppRunner:
         await running.aclose()
 
     platform.app.on_cleanup.append(stop)
+    settle_memory()
     return runner(platform.app, platform.config.http)

@@ -50,7 +50,7 @@ CHANGE_COURSE: Final = Command(sa.update(courses).where(_ID).values({name: bindp
 SET_STATUS: Final = Command(
     sa.update(courses)
     .where(_ID)
-    .values(status=bindparam("status"), submitted_at=bindparam("submitted_at"), published_at=bindparam("published_at"))
+    .values({name: bindparam(name) for name in ("status", "submitted_at", "published_at", "review_note")})
 )
 REMOVE_COURSE: Final = Command(sa.delete(courses).where(_ID))
 ADD_TAG: Final = Command(sa.insert(course_tags).values(course_id=bindparam("course_id"), tag=bindparam("tag")))
@@ -191,6 +191,7 @@ class AuthoringApi:
             status=taken.target,
             submitted_at=now if taken.target == "in-review" else None,
             published_at=now if taken.target == "published" and not course.published_at else course.published_at,
+            review_note=reason or None,
         )
         rendered = await save(session, course_id)
         await self._tell(session, TOLD[action](decode_offer(rendered.offer), reason))

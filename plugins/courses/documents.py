@@ -68,6 +68,7 @@ class CourseDocument(CourseCard, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     sections: tuple[SectionView, ...]
+    review_note: str | None = None  #: why a reviewer gave the course back, until it is submitted again
 
 
 class CourseRow(msgspec.Struct, frozen=True):
@@ -87,6 +88,7 @@ class CourseRow(msgspec.Struct, frozen=True):
     created_at: datetime
     updated_at: datetime
     published_at: datetime | None
+    review_note: str | None
     offer: bytes
 
     def instructors(self) -> tuple[UUID, ...]:
@@ -160,6 +162,7 @@ def render(course: CourseRow, parts: Parts) -> Rendered:
         created_at=course.created_at,
         updated_at=course.updated_at,
         sections=tuple(_sections(parts)),
+        review_note=course.review_note,
     )
     card = CourseCard(**{name: getattr(document, name) for name in CourseCard.__struct_fields__})
     return Rendered(

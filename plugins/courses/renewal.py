@@ -20,7 +20,7 @@ from plugins.courses.instructors import NAMELESS, learn_name
 from plugins.courses.settings import CoursesSettings
 from plugins.courses.tables import courses, outdated
 
-POLL: Final = 10.0  # seconds after which is looked for what a dead process has left, and for names
+POLL: Final = 2.0  # seconds after which is looked for what a dead process has left, and for names
 PAUSE: Final = 0.05  # seconds between rounds
 
 FURTHER: Final = Query(

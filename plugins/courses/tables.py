@@ -35,6 +35,7 @@ courses: Final = sa.Table(
     Column("updated_at", Timestamp, nullable=False),
     Column("submitted_at", Timestamp),
     Column("published_at", Timestamp),
+    Column("review_note", sa.Text),
     Column("card", sa.LargeBinary, nullable=False),
     Column("document", sa.LargeBinary, nullable=False),
     Column("offer", sa.LargeBinary, nullable=False),

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 Json = Mapping[str, Any]
 
 DEPTH: Final = 4  # of nested fields that are shown
+
+_LARGEST: Final = 2**63 - 1  # of a whole number anywhere
+
+#: What the rules of JSON Schema ask for, in words.
+_RULES: Final = {
+    "minLength": "at least {} characters",
+    "maxLength": "at most {} characters",
+    "pattern": "of the form /{}/",
+    "minimum": "at least {}",
+    "exclusiveMinimum": "more than {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "less than {}",
+    "multipleOf": "a multiple of {}",
+    "minItems": "at least {} of them",
+    "maxItems": "at most {} of them",
+}
 
 
 class Description:
@@ -31,7 +48,10 @@ class Description:
             "method": method.upper(),
             "path": path,
             "operation": operation,
-            "parameters": [(parameter, self._kind(parameter["schema"])) for parameter in operation["parameters"]],
+            "parameters": [
+                (parameter, self._kind(parameter["schema"]), self._rules(parameter["schema"]))
+                for parameter in operation["parameters"]
+            ],
             "body": self._lines(operation.get("requestBody", {})),
             "answers": [(status, answer["description"], self._lines(answer)) for status, answer in answers],
             "refusals": refusals,
@@ -46,12 +66,17 @@ class Description:
         """Return a line for each field of *schema*, the nested ones below their parent."""
         schema = self._resolved(schema)
         if schema.get("type") == "array" and depth == 0:
-            yield {"depth": 0, "name": "[ ]", "kind": self._kind(schema), "required": True, "note": ""}
+            yield {"depth": 0, "name": "[ ]", "kind": self._kind(schema), "rules": "", "required": True, "note": ""}
         for part in self._variants(schema):
             for name, field in part.get("properties", {}).items():
-                required = name in part.get("required", [])
-                note = field.get("description", "")
-                yield {"depth": depth, "name": name, "kind": self._kind(field), "required": required, "note": note}
+                yield {
+                    "depth": depth,
+                    "name": name,
+                    "kind": self._kind(field),
+                    "rules": self._rules(field),
+                    "required": name in part.get("required", []),
+                    "note": field.get("description", ""),
+                }
                 if depth < DEPTH:
                     yield from self._fields(field, depth + 1)
 
@@ -66,6 +91,14 @@ class Description:
             found = self._document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
         return found
 
+    def _rules(self, schema: Json) -> str:
+        """Return what is asked of a value of *schema* beside its type, and what stands where none is given."""
+        parts = [self._resolved(part) for part in schema.get("anyOf", [schema])]
+        rules = [_told(name, part[name]) for part in parts for name in _RULES if name in part]
+        if schema.get("default") not in (None, [], {}, ""):
+            rules.append(f"{json.dumps(schema['default'])} if not given")
+        return ", ".join(filter(None, rules))
+
     def _kind(self, schema: Json) -> str:
         """Return the type of *schema* in a few words."""
         if "$ref" in schema and "enum" not in self._resolved(schema):
@@ -78,3 +111,15 @@ class Description:
         if schema.get("type") == "array":
             return f"list of {self._kind(schema.get('items') or {})}"
         return str(schema.get("format") or schema.get("type") or "any")
+
+
+def _told(rule: str, value: Any) -> str:
+    """Return the *rule* in words, nothing for what holds of every value."""
+    if rule == "pattern":
+        pattern = str(value).removesuffix(r"(?!\n)")
+        if pattern == r"\S":
+            return "not blank"
+        if pattern.startswith("^[^"):  # of control characters, which are refused everywhere
+            return ""
+        return _RULES[rule].format(pattern)
+    return "" if abs(value) >= _LARGEST else _RULES[rule].format(value)

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+import aiohttp_jinja2
+from markupsafe import Markup
+
 from kernel import IDENTITY, PUBLIC, Context, Request, api_document, web
-from plugins.web.description import Description, Json
+from plugins.web.description import Description
 
 _HERE: Final = Path(__file__).parent
 
@@ -43,9 +46,11 @@ class DocsPage:
     """The API of exactly the plugins that are on, to read."""
 
     def __init__(self) -> None:
-        self._groups: Mapping[str, list[Json]] = {}
+        self._made: Mapping[str, object] = {}
 
     async def __call__(self, request: Request) -> Mapping[str, object]:
-        if not self._groups:  # nothing changes while the process runs
-            self._groups = Description(api_document(request)).groups()
-        return {"groups": self._groups}
+        if not self._made:  # nothing changes while the process runs
+            groups = Description(api_document(request)).groups()
+            operations = aiohttp_jinja2.render_string("web/operations.html", request.http, {"groups": groups})
+            self._made = {"groups": groups, "operations": Markup(operations)}  # noqa: S704 - rendered with autoescape on
+        return self._made

@@ -81,7 +81,7 @@ async def test_a_published_course_stays_complete(deploy: Deploy) -> None:
 
 
 async def test_a_reviewer_sends_a_course_back(deploy: Deploy) -> None:
-    """It is a draft again; a reason is required."""
+    """It is a draft again, and tells its teachers why until it is submitted anew; a reason is required."""
     school = await open_school(deploy)
     course = await school.draft()
     path = f"{COURSES}/{course['id']}"
@@ -90,7 +90,11 @@ async def test_a_reviewer_sends_a_course_back(deploy: Deploy) -> None:
     await school.admin.call("POST", f"{path}/return", {}, expect=422)
     returned = await school.admin.call("POST", f"{path}/return", {"reason": "Too short."})
 
-    assert returned["status"] == "draft"
+    assert (returned["status"], returned["review_note"]) == ("draft", "Too short.")
+    changed = await school.instructor.call("PATCH", path, {"title": "Longer"})
+    assert changed["review_note"] == "Too short."
+    submitted = await school.instructor.call("POST", f"{path}/submit")
+    assert submitted["review_note"] is None
 
 
 async def test_an_archived_course_comes_back(deploy: Deploy) -> None:

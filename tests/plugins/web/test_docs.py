@@ -24,6 +24,16 @@ async def test_docs_show_every_route_without_scripts_or_strangers(deploy: Deploy
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self' 'nonce-")
 
 
+async def test_docs_are_the_same_at_every_request(deploy: Deploy) -> None:
+    """What does not depend on the person is made once; the rules of each field are part of it."""
+    deployment = await deploy(*PLUGINS)
+    pages = [(await read(deployment.client(), "/api/docs"))[1] for _ in range(2)]
+
+    first, second = (page.partition("<main")[2] for page in pages)
+    assert first == second
+    assert "int64, in the query, at least 1, at most 100, 20 if not given" in first
+
+
 async def test_docs_show_fields_with_their_types(deploy: Deploy) -> None:
     """What a body must have is marked, and each field says what it takes."""
     deployment = await deploy(*PLUGINS)
@@ -33,6 +43,8 @@ async def test_docs_show_fields_with_their_types(deploy: Deploy) -> None:
     status, _, lines = listing["answers"][0]
 
     assert next((line["name"], line["kind"], line["required"]) for line in asking["body"]) == ("email", "string", True)
+    limit = next((kind, rules) for parameter, kind, rules in listing["parameters"] if parameter["name"] == "limit")
+    assert limit == ("int64", "at least 1, at most 100, 20 if not given")
     assert status == "200"
     assert {"items", "title", "price"} <= {line["name"] for line in lines}
     assert [line["depth"] for line in lines if line["name"] == "title"] == [1]
