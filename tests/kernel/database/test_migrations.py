@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 from textwrap import dedent
 from types import ModuleType
 
@@ -74,11 +75,14 @@ shelves = sa.Table(
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Write revisions as a plugin ships them."""
+    """Write revisions as a plugin ships them.
+
+    Each time into a folder of its own: Python takes a file of the same size and second for the one it has compiled.
+    """
 
     def package(*texts: str) -> ModuleType:
-        folder = tmp_path / "revisions"
-        (folder / "versions").mkdir(parents=True, exist_ok=True)
+        folder = Path(mkdtemp(dir=tmp_path))
+        (folder / "versions").mkdir()
         (folder / "__init__.py").touch()
         for number, text in enumerate(texts, start=1):
             head = "import sqlalchemy as sa\nfrom alembic import op\n"
