@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
@@ -17,6 +18,8 @@ from kernel.discovery import Catalogue
 
 if TYPE_CHECKING:
     from kernel.lifecycle import Platform
+
+_AS_THEY_ARE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @click.group()
@@ -39,11 +42,14 @@ def list_(console: Console) -> None:
 @plugins.command()
 @click.option("--enable", "on", multiple=True, metavar="PLUGIN", help="As if this plugin were on.")
 @click.option("--disable", "off", multiple=True, metavar="PLUGIN", help="As if this plugin were off.")
+@click.option(
+    "--provider", "choices", multiple=True, metavar="NAME=PLUGIN", help="As if [providers] chose so: payments=freepay."
+)
 @click.pass_context
-def plan(ctx: click.Context, on: tuple[str, ...], off: tuple[str, ...]) -> None:
+def plan(ctx: click.Context, on: tuple[str, ...], off: tuple[str, ...], choices: tuple[str, ...]) -> None:
     """Show what would start, in which order, and what a change would break. Nothing is changed."""
     console = ctx.find_object(Console) or Console()
-    found = _plan(console, on, off)
+    found = _plan(console, on, off, dict(map(_choice, choices)))
     _show(console, found)
     if not found.boots:
         ctx.exit(1)
@@ -94,12 +100,20 @@ def _switch(ctx: click.Context, *, on: Sequence[str], off: Sequence[str]) -> Non
         console.say("it is so already; nothing was changed")
 
 
-def _plan(console: Console, on: Sequence[str], off: Sequence[str]) -> Plan:
+def _choice(text: str) -> tuple[str, str]:
+    name, found, plugin = text.partition("=")
+    if not (name and found and plugin):
+        raise click.BadParameter(f"{text!r} names no choice; write it as payments=PLUGIN", param_hint="--provider")
+    return name, plugin
+
+
+def _plan(console: Console, on: Sequence[str], off: Sequence[str], providers: Mapping[str, str] = _AS_THEY_ARE) -> Plan:
     lists = _lists(console, on, off)
     before = _try_boot(console)
     lost = planning.losses(before, off) if before else Plan(boots=True)
     try:
-        after = console.boot({"plugins": {"enabled": lists.enabled, "disabled": lists.disabled}})
+        chosen = {"plugins": {"enabled": lists.enabled, "disabled": lists.disabled}, "providers": providers}
+        after = console.boot(chosen)
     except errors.BootError as error:
         return msgspec.structs.replace(lost, boots=False, reason=str(error))
     return msgspec.structs.replace(

@@ -76,6 +76,19 @@ def test_plan_for_a_broken_deployment_shows_whether_the_change_mends_it(terminal
     assert [row.split()[1] for row in done.rows() if row[0].isdigit()] == ["mail", "auth"]
 
 
+def test_plan_shows_what_another_provider_would_mean(terminal: Terminal) -> None:
+    """A choice is tried before it is written; a plugin that can not be chosen is refused as at a start."""
+    terminal.config.write_text('[plugins]\nenabled = ["*", "freepay"]\n[providers]\npayments = "payments"\n')
+    chosen = terminal.type("plugins", "plan", "--provider", "payments=freepay")
+    unable = terminal.type("plugins", "plan", "--provider", "payments=web")
+    mistyped = terminal.type("plugins", "plan", "--provider", "payments")
+
+    assert (chosen.code, unable.code, mistyped.code) == (0, 1, 2)
+    assert "payments/1 is provided by freepay from now on" in chosen.out.splitlines()
+    assert unable.err.startswith("lyceum: it would not start: ")
+    assert "'payments' names no choice; write it as payments=PLUGIN" in mistyped.err
+
+
 def test_disable_writes_what_it_announced(terminal: Terminal) -> None:
     """First the meaning, then the change in the file, whose comments stay."""
     done = terminal.type("plugins", "disable", "enrollments")
