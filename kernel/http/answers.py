@@ -126,7 +126,8 @@ def encoder_of(annotation: Any) -> Encode:
 def _answer_encoder(inner: Encode) -> Encode:
     def answer_reply(value: Answer[object], status: int, http: web.Request) -> Reply:
         reply = inner(value.value, status if value.status is None else value.status, http)
-        return Reply(reply.status, reply.body, {**reply.headers, **value.headers}, value.cookies)
+        headers = {**reply.headers, **value.headers} if reply.headers else value.headers
+        return Reply(reply.status, reply.body, headers, value.cookies)
 
     return answer_reply
 
@@ -175,8 +176,9 @@ def response_of(reply: Reply, head: Head, http: web.Request) -> web.StreamRespon
     Raises:
         ValueError: the reply has a header that can not be sent.
     """
-    if head.allows(reply.headers) and reply.body and not reply.cookies and WholeResponse.suits(http):
-        return WholeResponse(head, reply.headers, reply.body, reply.status)
+    lines = head.continued(reply.headers)
+    if lines is not None and reply.body and not reply.cookies and WholeResponse.suits(http):
+        return WholeResponse(lines, reply.body, reply.status)
     headers = head.headers.copy()
     if not reply.body:
         del headers["Content-Type"]

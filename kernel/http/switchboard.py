@@ -31,6 +31,7 @@ class Switchboard:
 
     def __init__(self) -> None:
         self._root = _Node()
+        self._ends: dict[str, _Node] = {}  #: of the paths without placeholders, which need no walk
 
     def add(self, method: str, path: str, serve: Serve | None) -> None:
         """Know *path*, and *serve* as its endpoint; without one it is left to the long way.
@@ -46,6 +47,8 @@ class Switchboard:
                 return
             else:
                 node = node.literals.setdefault(segment, _Node())
+        if "{" not in path:
+            self._ends[path] = node
         if serve is not None:
             node.endpoints[method] = (tuple(_PLACEHOLDER.findall(path)), serve)
 
@@ -54,7 +57,18 @@ class Switchboard:
         path = http.raw_path.partition("?")[0]
         if "%" in path or "#" in path or "Expect" in http.headers:
             return None
-        node, values = self._root, []
+        values: list[str] = []
+        node = self._ends.get(path)
+        if node is None:
+            node = self._walk(path, values)
+            if node is None:
+                return None
+        names, serve = node.endpoints.get(http.method, ((), None))
+        return None if serve is None else (serve, dict(zip(names, values, strict=True)))
+
+    def _walk(self, path: str, values: list[str]) -> _Node | None:
+        """Return where *path* leads, and add the *values* of its placeholders; None where in doubt."""
+        node = self._root
         for segment in path.split("/"):
             following = node.literals.get(segment)
             if following is None:
@@ -63,8 +77,7 @@ class Switchboard:
                 following = node.placeholder
                 values.append(segment)
             node = following
-        names, serve = node.endpoints.get(http.method, ((), None))
-        return None if serve is None else (serve, dict(zip(names, values, strict=True)))
+        return node
 
 
 SWITCHBOARD: Final = web.AppKey("switchboard", Switchboard)

@@ -22,36 +22,35 @@ class Head:
 
     def __init__(self, headers: CIMultiDict[str]) -> None:
         self.headers = headers
-        self.lines = "".join(map(_line, headers, headers.values()))
+        self._lines = _lines(headers)
         self._taken = _OF_SENDING | {name.lower() for name in headers}
 
-    def allows(self, further: Mapping[str, str]) -> bool:
-        """Return whether *further* headers may follow these lines: whether none says one of them anew.
+    def continued(self, further: Mapping[str, str]) -> str | None:
+        """Return these lines and those of *further* headers; None where one of them is said anew.
 
         Raises:
-            ValueError: one is no handler's to say, or its value holds a control character.
+            ValueError: a header is no handler's to say, or its value holds a control character.
         """
-        for name, value in further.items():
-            if _CONTROL.search(value):
-                raise ValueError(f"the header {name!r} holds a control character: {value!r}")
+        if _CONTROL.search("".join(further.values())):
+            raise ValueError(f"a header holds a control character: {further}")
         if self._taken.isdisjoint(map(str.lower, further)):
-            return True
+            return self._lines + _lines(further)
         if not _OF_SENDING.isdisjoint(map(str.lower, further)):
             raise ValueError(f"the server itself writes {', '.join(sorted(_OF_SENDING))}; leave them out: {further}")
-        return False
+        return None
 
 
 class WholeResponse(web.StreamResponse):
-    """A response that is sent in one piece: the lines of *head*, *further* headers and a *body*.
+    """A response that is sent in one piece: *lines* of headers that were written out before, and a *body*.
 
     aiohttp asks of every response whether it is compressed, chunked, streamed or bears cookies, and whether somebody
-    wants to change it still; that takes as long as all of our frame around the request. `headers` has the *further*
-    ones alone, which *head* must allow.
+    wants to change it still; that takes as long as all of our frame around the request. `headers` has those alone
+    that are added later.
     """
 
-    def __init__(self, head: Head, further: Mapping[str, str], body: bytes, status: int) -> None:
-        super().__init__(status=status, headers=further)
-        self._lines = head.lines
+    def __init__(self, lines: str, body: bytes, status: int) -> None:
+        super().__init__(status=status)
+        self._lines = lines
         self._whole_body = body
 
     @staticmethod
@@ -69,14 +68,13 @@ class WholeResponse(web.StreamResponse):
     async def write_eof(self, data: bytes = b"") -> None:
         """Send everything."""
         body = self._whole_body
-        further = "".join(map(_line, self._headers, self._headers.values()))
         connection = "" if self._keep_alive else "Connection: close\r\n"
         head = (
-            f"HTTP/1.1 {self._status} {self._reason}\r\n{self._lines}{further}{connection}"
+            f"HTTP/1.1 {self._status} {self._reason}\r\n{self._lines}{_lines(self._headers)}{connection}"
             f"Content-Length: {len(body)}\r\nDate: {rfc822_formatted_time()}\r\n\r\n"
         )
         await super().write_eof(head.encode() + body)
 
 
-def _line(name: str, value: str) -> str:
-    return f"{name}: {value}\r\n"
+def _lines(headers: Mapping[str, str]) -> str:
+    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
