@@ -167,13 +167,13 @@ Results = dict[tuple[str, str], list[Result]]
 
 def median(results: Sequence[Result], figure: str) -> float:
     """Return the median of one figure over the rounds."""
-    return statistics.median(getattr(result, figure) for result in results)
+    return float(statistics.median(getattr(result, figure) for result in results))
 
 
 def paired_ratio(ours: Sequence[Result], theirs: Sequence[Result], figure: str) -> float:
     """Return the median over the rounds of how many times *theirs* one figure of *ours* is."""
     pairs = zip(ours, theirs, strict=True)
-    return statistics.median(getattr(one, figure) / getattr(other, figure) for one, other in pairs)
+    return float(statistics.median(getattr(one, figure) / getattr(other, figure) for one, other in pairs))
 
 
 def show(results: Results, console: Console) -> bool:

@@ -106,7 +106,7 @@ def _settled_cpu_seconds(process: psutil.Process) -> float:
 
 def _cpu_seconds(process: psutil.Process) -> float:
     times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-    return sum(one.user + one.system for one in times)
+    return float(sum(one.user + one.system for one in times))
 
 
 def _read(output: str, spent: float) -> Result:

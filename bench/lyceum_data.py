@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
@@ -131,25 +132,27 @@ def _course_rows(
     """Yield the rows of one course with one section and one lesson."""
     section = SectionRow(new_id(), "Part 1")
     lesson = LessonRow(new_id(), section.id, "Lesson 1", "article", True, "")
-    facts = {
-        "id": course_id,
-        "title": course.title,
-        "summary": course.summary,
-        "description": course.description,
-        "category": course.category,
-        "level": "all",
-        "language": "en",
-        "price": course.price,
-        "currency": "EUR",
-        "status": "published",
-        "version": 1,
-        "created_at": BEGAN,
-        "updated_at": BEGAN,
-        "published_at": course.published_at,
-    }
-    parts = Parts(tags=(), instructors=(teacher,), sections=(section,), lessons=(lesson,))
-    shown = render(CourseRow(**facts, offer=b""), parts)
-    yield courses, facts | {"card": shown.card, "document": shown.document, "offer": shown.offer}
+    row = CourseRow(
+        id=course_id,
+        title=course.title,
+        summary=course.summary,
+        description=course.description,
+        category=course.category,
+        level="all",
+        language="en",
+        price=course.price,
+        currency="EUR",
+        status="published",
+        version=1,
+        created_at=BEGAN,
+        updated_at=BEGAN,
+        published_at=course.published_at,
+        review_note=None,
+        offer=b"",
+    )
+    shown = render(row, Parts(tags=(), instructors=(teacher,), sections=(section,), lessons=(lesson,)))
+    made = {"card": shown.card, "document": shown.document, "offer": shown.offer}
+    yield courses, msgspec.structs.asdict(row) | made
     yield course_instructors, {"user_id": teacher.id, "course_id": course_id, "position": 0}
     yield sections, {"id": section.id, "course_id": course_id, "title": section.title, "position": 0}
     yield (
