@@ -65,8 +65,18 @@ class Tasks(Protocol):
         """Run *work* until it ends or the plugin stops; a failure is logged with the plugin's name."""
         ...
 
-    def every(self, seconds: float, work: Callable[[], Awaitable[object]], *, name: str) -> None:
-        """Call *work* again and again, *seconds* after it last ended; a failure is logged and the next call comes."""
+    def every(
+        self,
+        seconds: float,
+        work: Callable[[], Awaitable[object]],
+        *,
+        name: str,
+        sooner: asyncio.Event | None = None,
+    ) -> None:
+        """Call *work* again and again, *seconds* after it last ended; a failure is logged and the next call comes.
+
+        Setting *sooner* brings the next call forward; it is cleared before the call, so that nothing set is missed.
+        """
         ...
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
 CANCEL_AGAIN: Final = 0.5  # seconds after which work that still runs is cancelled once more
+GATHER: Final = 0.05  # seconds between calls that were brought forward, in which reasons for the next one gather
 
 
 class PluginTasks:
@@ -24,8 +26,15 @@ class PluginTasks:
         task.add_done_callback(self._ended)
         return task
 
-    def every(self, seconds: float, work: Callable[[], Awaitable[object]], *, name: str) -> None:
-        self.start(self._repeat(seconds, work, name), name=name)
+    def every(
+        self,
+        seconds: float,
+        work: Callable[[], Awaitable[object]],
+        *,
+        name: str,
+        sooner: asyncio.Event | None = None,
+    ) -> None:
+        self.start(self._repeat(seconds, work, name, sooner), name=name)
 
     async def close(self) -> None:
         """Cancel what still runs and wait until it has ended."""
@@ -35,9 +44,11 @@ class PluginTasks:
                 task.cancel()
             await asyncio.wait(self._running, timeout=CANCEL_AGAIN)
 
-    async def _repeat(self, seconds: float, work: Callable[[], Awaitable[object]], name: str) -> None:
+    async def _repeat(
+        self, seconds: float, work: Callable[[], Awaitable[object]], name: str, sooner: asyncio.Event | None
+    ) -> None:
         while True:
-            await asyncio.sleep(seconds)
+            await (asyncio.sleep(seconds) if sooner is None else _set_or_over(sooner, seconds))
             try:
                 await work()
             except Exception:
@@ -47,3 +58,11 @@ class PluginTasks:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._log.error("task failed", action="task", task=task.get_name(), exc_info=error)
+
+
+async def _set_or_over(sooner: asyncio.Event, seconds: float) -> None:
+    await asyncio.sleep(GATHER)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await sooner.wait()
+    sooner.clear()

@@ -21,7 +21,6 @@ from plugins.courses.settings import CoursesSettings
 from plugins.courses.tables import courses, outdated
 
 POLL: Final = 2.0  # seconds after which is looked for what a dead process has left, and for names
-PAUSE: Final = 0.05  # seconds between rounds
 
 FURTHER: Final = Query(
     sa.select(outdated.c.course_id)
@@ -49,8 +48,9 @@ class Renewal:
         self._marked.set()
 
     def run_in_background(self) -> None:
-        """Render whatever is marked until the plugin stops."""
-        self._ctx.tasks.every(PAUSE, self._wait_and_renew, name="renewal of courses")
+        """Render whatever is marked, and ask for names, until the plugin stops."""
+        self._ctx.tasks.every(POLL, self.renew, name="renewal of courses", sooner=self._marked)
+        self._ctx.tasks.every(POLL, self.ask_for_names, name="names of teachers")
 
     async def renew(self) -> None:
         """Render every course that is marked."""
@@ -68,22 +68,8 @@ class Renewal:
             for person in (await users.people(nameless)).values():
                 async with self._ctx.db.transaction() as session:
                     await learn_name(session, person.id, person.display_name)
+                    session.after_commit(self.wake)
             nameless = await self._ctx.db.all(NAMELESS, after=nameless[-1])
-
-    async def _wait_and_renew(self) -> None:
-        try:
-            async with asyncio.timeout(POLL):
-                await self._marked.wait()
-        except TimeoutError:
-            await self._ask()
-        self._marked.clear()
-        await self.renew()
-
-    async def _ask(self) -> None:
-        try:
-            await self.ask_for_names()
-        except Exception:
-            self._ctx.log.exception("names not asked for; tried again later", action="renewal")
 
     async def _try(self, course_id: UUID) -> None:
         try:

@@ -13,9 +13,10 @@ from kernel.contracts.payments import PAYMENTS, ChargeRefunded, PurchaseCharged
 from kernel.contracts.users import USERS
 from plugins.enrollments import api, migrations
 from plugins.enrollments.buying import Buying
+from plugins.enrollments.errands import Errands
 from plugins.enrollments.permissions import PERMISSIONS
 from plugins.enrollments.refunding import Refunding
-from plugins.enrollments.running import PAUSE, Runner
+from plugins.enrollments.running import Runner
 from plugins.enrollments.service import EnrollmentAccess
 from plugins.enrollments.settings import EnrollmentsSettings
 from plugins.enrollments.snapshots import FACTS, Snapshots
@@ -79,7 +80,8 @@ class EnrollmentsPlugin(Plugin[EnrollmentsSettings]):
         @asynccontextmanager
         async def sweeping() -> AsyncIterator[None]:
             ctx.tasks.every(ctx.settings.sweep_every, Sweeper(ctx).sweep, name="sweeper")
-            ctx.tasks.every(PAUSE, Runner(ctx).wait_and_run, name="runner of errands")
+            left = ctx.own(Errands).left
+            ctx.tasks.every(ctx.settings.sweep_every, Runner(ctx).run, name="runner of errands", sooner=left)
             yield
 
         return sweeping()

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
 from uuid import UUID
 
 from kernel import Context
@@ -15,29 +12,18 @@ from plugins.enrollments.refunding import Refunding
 from plugins.enrollments.settings import EnrollmentsSettings
 from plugins.enrollments.snapshots import Snapshots
 
-PAUSE: Final = 0.05  # seconds between rounds, in which a few errands gather
-
 
 class Runner:
     """Runs errands; one that fails is tried again later and holds up no other."""
 
     def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
         self._log = ctx.log
-        self._seconds = ctx.settings.sweep_every
         self._errands = ctx.own(Errands)
         self._works: Mapping[Kind, Callable[[UUID, str], Awaitable[None]]] = {
             "course": ctx.own(Snapshots).renew,
             "refunded": ctx.own(Refunding).follow,
             "give-back": ctx.own(Buying).give_back,
         }
-
-    async def wait_and_run(self) -> None:
-        """Run all errands once there is a new one, or it is time to look for others'."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._seconds):
-                await self._errands.left.wait()
-        self._errands.left.clear()
-        await self.run()
 
     async def run(self) -> None:
         """Try every errand once."""

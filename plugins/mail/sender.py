@@ -20,7 +20,6 @@ from plugins.mail.settings import MailSettings
 from plugins.mail.smtp import Postponed, Refused, SmtpConnection, Unreachable
 
 POLL: Final = 5.0  # seconds after which a sender looks for mails that are due again
-PAUSE: Final = 0.05  # seconds between rounds
 FIRST_RETRY: Final = timedelta(seconds=2)
 LONGEST_RETRY: Final = timedelta(minutes=15)
 GIVE_UP: Final = timedelta(days=3)
@@ -56,15 +55,8 @@ class Sender:
         self._tasks.every(CLEANING, self._queue.forget, name="forget old mails")
         if self._settings.delivery == "smtp":
             self._due.set()
-            self._tasks.every(PAUSE, self._round, name="send mails")
+            self._tasks.every(POLL, self.deliver_due, name="send mails", sooner=self._due)
         yield
-
-    async def _round(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL):
-                await self._due.wait()
-        self._due.clear()
-        await self.deliver_due()
 
     async def deliver_due(self) -> int:
         """Send every mail that is due, unless the server is unreachable; return how many left."""

@@ -572,6 +572,28 @@ async def test_repeated_task_survives_a_failure(tmp_path: Path) -> None:
         await asyncio.wait_for(again.wait(), 10)
 
 
+async def test_repeated_task_comes_sooner_when_it_is_asked_for(tmp_path: Path) -> None:
+    """Once for all who asked before it began, and again for who asks while it runs."""
+    calls: list[bool] = []
+    sooner, done = asyncio.Event(), asyncio.Event()
+    platform = await boot(tmp_path, plugin("a"))
+
+    async def work() -> None:
+        calls.append(sooner.is_set())
+        if len(calls) == 1:
+            sooner.set()
+        else:
+            done.set()
+
+    async with platform.running():
+        platform.context("a").tasks.every(3600, work, name="work", sooner=sooner)
+        sooner.set()
+        sooner.set()
+        await asyncio.wait_for(done.wait(), 10)
+        await asyncio.sleep(0.2)
+    assert calls == [False, False]
+
+
 async def test_context_of_a_plugin_that_is_off_is_refused(tmp_path: Path) -> None:
     """A command for a plugin that is off says so."""
     platform = await boot(tmp_path, plugin("a"))
