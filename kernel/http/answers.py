@@ -17,7 +17,7 @@ from aiohttp import web
 
 from kernel.http import problems
 from kernel.http.pages import Page, PageQuery
-from kernel.http.whole import Head, WholeResponse
+from kernel.http.whole import Head, WholeResponse, refuse_unsendable
 
 T = TypeVar("T")
 
@@ -38,7 +38,11 @@ class Cookie:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """*value* with more than its encoding."""
+    """*value* with more than its encoding.
+
+    *headers* replace the route's own. One with a control character, or one that the server itself writes
+    (`Content-Length`, `Date`, `Connection`, `Transfer-Encoding`), fails the request, and its change is rolled back.
+    """
 
     value: T
     status: int | None = None  #: the route's own when None
@@ -125,6 +129,7 @@ def encoder_of(annotation: Any) -> Encode:
 
 def _answer_encoder(inner: Encode) -> Encode:
     def answer_reply(value: Answer[object], status: int, http: web.Request) -> Reply:
+        refuse_unsendable(value.headers)  # here, where a change can still be rolled back
         reply = inner(value.value, status if value.status is None else value.status, http)
         headers = {**reply.headers, **value.headers} if reply.headers else value.headers
         return Reply(reply.status, reply.body, headers, value.cookies)
@@ -171,11 +176,7 @@ def require_match(http: web.Request, etag: str) -> None:
 
 
 def response_of(reply: Reply, head: Head, http: web.Request) -> web.StreamResponse:
-    """Return the response to *http*; *head* is the route's own, to which the reply adds or which it overrules.
-
-    Raises:
-        ValueError: the reply has a header that can not be sent.
-    """
+    """Return the response to *http*; *head* is the route's own, to which the reply adds or which it overrules."""
     lines = head.continued(reply.headers)
     if lines is not None and reply.body and not reply.cookies and WholeResponse.suits(http):
         return WholeResponse(lines, reply.body, reply.status)

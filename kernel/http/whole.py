@@ -17,27 +17,29 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _OF_SENDING: Final = frozenset({"connection", "content-length", "date", "transfer-encoding"})
 
 
+def refuse_unsendable(headers: Mapping[str, str]) -> None:
+    """Refuse *headers* of which one is not a handler's to say, or holds a control character.
+
+    Raises:
+        ValueError: it names them.
+    """
+    if _CONTROL.search("".join(headers.values())):
+        raise ValueError(f"a header holds a control character: {headers}")
+    if not _OF_SENDING.isdisjoint(map(str.lower, headers)):
+        raise ValueError(f"the server itself writes {', '.join(sorted(_OF_SENDING))}; leave them out: {headers}")
+
+
 class Head:
     """The *headers* that all answers of a route have, written out once."""
 
     def __init__(self, headers: CIMultiDict[str]) -> None:
         self.headers = headers
         self._lines = _lines(headers)
-        self._taken = _OF_SENDING | {name.lower() for name in headers}
+        self._taken = {name.lower() for name in headers}
 
     def continued(self, further: Mapping[str, str]) -> str | None:
-        """Return these lines and those of *further* headers; None where one of them is said anew.
-
-        Raises:
-            ValueError: a header is no handler's to say, or its value holds a control character.
-        """
-        if _CONTROL.search("".join(further.values())):
-            raise ValueError(f"a header holds a control character: {further}")
-        if self._taken.isdisjoint(map(str.lower, further)):
-            return self._lines + _lines(further)
-        if not _OF_SENDING.isdisjoint(map(str.lower, further)):
-            raise ValueError(f"the server itself writes {', '.join(sorted(_OF_SENDING))}; leave them out: {further}")
-        return None
+        """Return these lines and those of *further* headers, which can be sent; None where one is said anew."""
+        return self._lines + _lines(further) if self._taken.isdisjoint(map(str.lower, further)) else None
 
 
 class WholeResponse(web.StreamResponse):

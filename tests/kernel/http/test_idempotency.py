@@ -68,6 +68,10 @@ class Till:
     async def cancel(self, session: Session) -> None:
         await session.run(PAY, id=new_id(), key="-", at=SystemClock().now())
 
+    async def send_astray(self, session: Session) -> Answer[str]:
+        await self.cancel(session)
+        return Answer("gone", headers={"Location": "/receipts\r\nX-Injected: yes"})
+
     async def sign_in(self, session: Session) -> Answer[str]:
         return Answer("in", cookies=(Cookie("refresh", "s3cret", max_age=60),))
 
@@ -76,6 +80,7 @@ class Till:
             post("/payments", self.pay, permission=SIGNED_IN, status=201),
             post("/purchases", self.pay, permission=SIGNED_IN, idempotency=Idempotency.REQUIRED),
             delete("/payments", self.cancel, permission=SIGNED_IN),
+            post("/astray", self.send_astray, permission=SIGNED_IN),
             post("/sign-in", self.sign_in, permission=SIGNED_IN),
             post("/public", self.pay, permission="public"),
         ]
@@ -145,6 +150,16 @@ async def test_failure_keeps_nothing_and_runs_again(db: OpenDatabase) -> None:
         assert (await db.one(PAID), await db.one(KEPT)) == (0, 0)
         assert (await client.post(PATH, json={"amount": 5}, headers=headers)).status == 201
     assert await db.one(PAID) == 1
+
+
+async def test_answer_that_can_not_be_sent_has_changed_nothing(db: OpenDatabase) -> None:
+    """It is found out before the commit: nobody is told of a failure that took effect."""
+    headers = bearing("any") | {"Idempotency-Key": "once"}
+    async with serving(Till().routes(), db=db) as client:
+        response = await client.post(f"{MOUNT}/astray", headers=headers)
+
+        assert (response.status, "X-Injected" in response.headers) == (500, False)
+    assert (await db.one(PAID), await db.one(KEPT)) == (0, 0)
 
 
 async def test_twins_happen_once(db: OpenDatabase) -> None:
