@@ -22,7 +22,7 @@ DRIVER_CORE: Final = "1"  # shared by wrk, PostgreSQL and Redis
 LOOK: Final = 0.3  # seconds between two looks at whether a server rests
 IDLE: Final = 0.1  # of a core, which a server that rests takes at most
 LONGEST_REST: Final = 30.0  # seconds
-MILLISECONDS: Final = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+MILLISECONDS: Final = {"us": 1e-3, "ms": 1.0, "s": 1e3, "m": 6e4}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -48,8 +48,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     migrations: tuple[str, ...] = ()  #: plugins whose database is not up to date
 
 
+def alive(platform: Platform) -> set[str]:
+    """Return the names of the plugins that start."""
+    return {member.name for member in platform.states() if member.alive}
+
+
 def losses(before: Platform, off: Collection[str]) -> Plan:
-    """Return what is lost when the plugins *off* of the deployment *before* are switched off."""
+    """Return what is lost when the plugins *off* of the deployment *before* no longer start."""
     gone = [member for member in before.states() if member.name in off and member.alive]
     return Plan(
         boots=True,
@@ -63,7 +68,7 @@ def losses(before: Platform, off: Collection[str]) -> Plan:
 
 def order(before: Platform | None, after: Platform) -> tuple[Step, ...]:
     """Return the order in which the plugins of *after* start; what is not in *before* is new."""
-    known = {member.name for member in before.states() if member.alive} if before else set()
+    known = alive(before) if before else set()
     return tuple(
         Step(member.name, member.manifest.version, tuple(map(str, member.manifest.provides)), change)
         for member in after.assembly.order()

@@ -19,7 +19,7 @@ from kernel.discovery import Catalogue
 if TYPE_CHECKING:
     from kernel.lifecycle import Platform
 
-_AS_THEY_ARE: Final[Mapping[str, str]] = MappingProxyType({})
+_NO_CHOICES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @click.group()
@@ -107,7 +107,7 @@ def _choice(text: str) -> tuple[str, str]:
     return name, plugin
 
 
-def _plan(console: Console, on: Sequence[str], off: Sequence[str], providers: Mapping[str, str] = _AS_THEY_ARE) -> Plan:
+def _plan(console: Console, on: Sequence[str], off: Sequence[str], providers: Mapping[str, str] = _NO_CHOICES) -> Plan:
     lists = _lists(console, on, off)
     before = _try_boot(console)
     lost = planning.losses(before, off) if before else Plan(boots=True)
@@ -116,8 +116,9 @@ def _plan(console: Console, on: Sequence[str], off: Sequence[str], providers: Ma
         after = console.boot(chosen)
     except errors.BootError as error:
         return msgspec.structs.replace(lost, boots=False, reason=str(error))
+    gone = planning.alive(before) - planning.alive(after) if before else set()
     return msgspec.structs.replace(
-        lost,
+        planning.losses(before, gone) if before else lost,
         order=planning.order(before, after),
         providers=planning.changed_providers(before, after),
         migrations=asyncio.run(after.behind()),

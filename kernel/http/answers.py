@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import msgspec
 from aiohttp import web
+from multidict import CIMultiDict
 
 from kernel.http import problems
 from kernel.http.pages import Page, PageQuery
@@ -40,8 +41,8 @@ class Cookie:
 class Answer(Generic[T]):
     """*value* with more than its encoding.
 
-    *headers* replace the route's own. One with a control character, or one that the server itself writes
-    (`Content-Length`, `Date`, `Connection`, `Transfer-Encoding`), fails the request, and its change is rolled back.
+    *headers* replace the route's own. One that can not be written, or that the server itself writes (`Connection`,
+    `Content-Length`, `Date`, `Transfer-Encoding`, `X-Request-ID`), fails the request, and its change is rolled back.
     """
 
     value: T
@@ -129,12 +130,21 @@ def encoder_of(annotation: Any) -> Encode:
 
 def _answer_encoder(inner: Encode) -> Encode:
     def answer_reply(value: Answer[object], status: int, http: web.Request) -> Reply:
-        refuse_unsendable(value.headers)  # here, where a change can still be rolled back
+        _refuse_unsendable(value)  # here, where a change can still be rolled back
         reply = inner(value.value, status if value.status is None else value.status, http)
-        headers = {**reply.headers, **value.headers} if reply.headers else value.headers
+        headers = CIMultiDict(reply.headers)
+        for name, said in value.headers.items():
+            headers[name] = said
         return Reply(reply.status, reply.body, headers, value.cookies)
 
     return answer_reply
+
+
+def _refuse_unsendable(answer: Answer[object]) -> None:
+    if answer.headers:
+        refuse_unsendable(answer.headers)
+    for cookie in answer.cookies:
+        refuse_unsendable({cookie.name: cookie.value + cookie.path})
 
 
 def shape(annotation: Any) -> Any:
@@ -178,7 +188,7 @@ def require_match(http: web.Request, etag: str) -> None:
 def response_of(reply: Reply, head: Head, http: web.Request) -> web.StreamResponse:
     """Return the response to *http*; *head* is the route's own, to which the reply adds or which it overrules."""
     lines = head.continued(reply.headers)
-    if lines is not None and reply.body and not reply.cookies and WholeResponse.suits(http):
+    if lines is not None and reply.body and not reply.cookies and WholeResponse.suits(http, reply.status):
         return WholeResponse(lines, reply.body, reply.status)
     headers = head.headers.copy()
     if not reply.body:

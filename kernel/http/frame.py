@@ -97,7 +97,7 @@ class Frame:
             deadlines.end(task)
         if not response.prepared:
             response.headers["X-Request-ID"] = text
-            if not isinstance(response, WholeResponse):
+            if not isinstance(response, WholeResponse):  # which has them from `Shared.headers`
                 _complete(response)
         self._tell(request, response, perf_counter() - started)
         return response

@@ -6,27 +6,30 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.helpers import rfc822_formatted_time
+from aiohttp.helpers import must_be_empty_body, rfc822_formatted_time
 from aiohttp.http import HttpVersion11
 from multidict import CIMultiDict
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-#: Depend on the body and the connection, so whoever sends writes them.
-_OF_SENDING: Final = frozenset({"connection", "content-length", "date", "transfer-encoding"})
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a header's name, RFC 9110
+_UNSENDABLE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+#: Depend on the body, the connection and the request, so the server writes them.
+_OF_SENDING: Final = frozenset({"connection", "content-length", "date", "transfer-encoding", "x-request-id"})
 
 
 def refuse_unsendable(headers: Mapping[str, str]) -> None:
-    """Refuse *headers* of which one is not a handler's to say, or holds a control character.
+    """Refuse *headers* of which one is not a handler's to say, or can not be written.
 
     Raises:
         ValueError: it names them.
     """
-    if _CONTROL.search("".join(headers.values())):
-        raise ValueError(f"a header holds a control character: {headers}")
+    if not all(map(_TOKEN.fullmatch, headers)):
+        raise ValueError(f"the name of a header is a word of letters, digits and hyphens: {dict(headers)}")
+    if _UNSENDABLE.search("".join(headers.values())):
+        raise ValueError(f"a header holds a control character or half a character: {dict(headers)}")
     if not _OF_SENDING.isdisjoint(map(str.lower, headers)):
-        raise ValueError(f"the server itself writes {', '.join(sorted(_OF_SENDING))}; leave them out: {headers}")
+        raise ValueError(f"the server itself writes {', '.join(sorted(_OF_SENDING))}; leave them out: {dict(headers)}")
 
 
 class Head:
@@ -56,14 +59,15 @@ class WholeResponse(web.StreamResponse):
         self._whole_body = body
 
     @staticmethod
-    def suits(request: web.BaseRequest) -> bool:
-        """Return whether *request* can be answered so."""
-        return request.version == HttpVersion11 and request.method != hdrs.METH_HEAD
+    def suits(request: web.BaseRequest, status: int) -> bool:
+        """Return whether *request* can be answered so with *status*, which allows a body."""
+        return request.version == HttpVersion11 and not must_be_empty_body(request.method, status)
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Know the connection; nothing is sent yet."""
         self._req = request
-        self._keep_alive = request.keep_alive
+        if self._keep_alive is None:
+            self._keep_alive = request.keep_alive
         self._payload_writer = request._payload_writer  # noqa: SLF001 - as the base class does
         return self._payload_writer
 

@@ -134,6 +134,7 @@ class Rendered:
 
 
 _decode_offer = msgspec.json.Decoder(CourseOffer).decode
+_decode_document = msgspec.json.Decoder(CourseDocument).decode
 
 
 def decode_offer(offer: bytes) -> CourseOffer:
@@ -170,6 +171,11 @@ def render(course: CourseRow, parts: Parts) -> Rendered:
         document=msgspec.json.encode(document),
         offer=msgspec.json.encode(_offer(document)),
     )
+
+
+def without_note(document: bytes) -> bytes:
+    """Return the *document* for those who hold the course: what a reviewer wrote is for who works on it."""
+    return msgspec.json.encode(msgspec.structs.replace(_decode_document(document), review_note=None))
 
 
 def missing(course: CourseRow, parts: Parts) -> list[str]:

@@ -61,17 +61,21 @@ class Doors:
     def __init__(self, ctx: Context[CoursesSettings]) -> None:
         self._ctx = ctx
 
-    async def require_sight(self, caller: Principal | None, course: DocumentRow) -> None:
+    async def require_sight(self, caller: Principal | None, course: DocumentRow) -> bool:
         """Refuse the sight of a course that is not published to those who do not teach, review or hold it.
+
+        Return whether *caller* works on it: teaches or reviews.
 
         Raises:
             problems.NotFound: as for a course that does not exist.
         """
-        if caller is None or not (
-            _works_on(caller, course.offer)
-            or (course.published_at is not None and await self._admitted(caller.id, course.id))
-        ):
+        if caller is None:
             raise problems.NotFound
+        if _works_on(caller, course.offer):
+            return True
+        if course.published_at is None or not await self._admitted(caller.id, course.id):
+            raise problems.NotFound
+        return False
 
     async def require_lesson(self, caller: Principal | None, course_id: UUID, lesson: LessonInCourse) -> None:
         """Refuse the content of a lesson to those who have no access.

@@ -20,7 +20,8 @@ from plugins.courses.instructors import NAMELESS, learn_name
 from plugins.courses.settings import CoursesSettings
 from plugins.courses.tables import courses, outdated
 
-POLL: Final = 2.0  # seconds after which is looked for what a dead process has left, and for names
+POLL: Final = 10.0  # seconds after which is looked for what a dead process has left
+ASKING: Final = 5.0  # seconds between questions for the names of teachers that nobody has told yet
 
 FURTHER: Final = Query(
     sa.select(outdated.c.course_id)
@@ -50,7 +51,7 @@ class Renewal:
     def run_in_background(self) -> None:
         """Render whatever is marked, and ask for names, until the plugin stops."""
         self._ctx.tasks.every(POLL, self.renew, name="renewal of courses", sooner=self._marked)
-        self._ctx.tasks.every(POLL, self.ask_for_names, name="names of teachers")
+        self._ctx.tasks.every(ASKING, self.ask_for_names, name="names of teachers")
 
     async def renew(self) -> None:
         """Render every course that is marked."""

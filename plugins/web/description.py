@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ Json = Mapping[str, Any]
 
 DEPTH: Final = 4  # of nested fields that are shown
 
+_NO_CONTROL: Final = re.compile(r"\^\[\^(\\x[0-9a-f]{2}-?)+\][*+]\$")
 _LARGEST: Final = 2**63 - 1  # of a whole number anywhere
 
 #: What the rules of JSON Schema ask for, in words.
@@ -119,7 +121,7 @@ def _told(rule: str, value: Any) -> str:
         pattern = str(value).removesuffix(r"(?!\n)")
         if pattern == r"\S":
             return "not blank"
-        if pattern.startswith("^[^"):  # of control characters, which are refused everywhere
+        if _NO_CONTROL.fullmatch(pattern):  # which is refused everywhere
             return ""
         return _RULES[rule].format(pattern)
     return "" if abs(value) >= _LARGEST else _RULES[rule].format(value)

@@ -85,6 +85,7 @@ def test_plan_shows_what_another_provider_would_mean(terminal: Terminal) -> None
 
     assert (chosen.code, unable.code, mistyped.code) == (0, 1, 2)
     assert "payments/1 is provided by freepay from now on" in chosen.out.splitlines()
+    assert {"payments stops; its data stays", "gone: GET /api/v1/payments/statement"} <= set(chosen.out.splitlines())
     assert unable.err.startswith("lyceum: it would not start: ")
     assert "'payments' names no choice; write it as payments=PLUGIN" in mistyped.err
 

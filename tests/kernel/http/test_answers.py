@@ -88,17 +88,28 @@ async def test_header_of_an_answer_replaces_the_routes() -> None:
     """It is said once, however it is spelt."""
 
     async def start() -> Answer[Note]:
-        return Answer(NOTE, headers={"cache-control": "public, max-age=60", "X-Kind": "note"})
+        headers = {"cache-control": "public, max-age=60", "etag": '"v1"', "X-Kind": "leaf", "x-kind": "note"}
+        return Answer(NOTE, headers=headers)
 
     async with serving([get("", start, permission=PUBLIC)]) as client:
         response = await client.get(MOUNT)
 
         assert response.headers.getall("Cache-Control") == ["public, max-age=60"]
-        assert response.headers["X-Kind"] == "note"
+        assert response.headers.getall("ETag") == ['"v1"']
+        assert response.headers.getall("X-Kind") == ["note"]
 
 
 @pytest.mark.parametrize("cookies", [(), (Cookie("session", "s3cret", max_age=60),)])
-@pytest.mark.parametrize("header", [("Location", "/a\r\nX-Injected: yes"), ("content-length", "1")])
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("Location", "/a\r\nX-Injected: yes"),
+        ("X-A: 1\r\nX-Injected", "yes"),
+        ("X-Half", "a\udc80"),
+        ("content-length", "1"),
+        ("x-request-id", "mine"),
+    ],
+)
 async def test_header_that_can_not_be_sent_is_a_failure(header: tuple[str, str], cookies: tuple[Cookie, ...]) -> None:
     """What a handler puts into a header may come from a person; it can not write headers of its own."""
 
@@ -110,6 +121,31 @@ async def test_header_that_can_not_be_sent_is_a_failure(header: tuple[str, str],
 
         assert (response.status, (await response.json())["type"]) == (500, "/problems/internal")
         assert "X-Injected" not in response.headers
+
+
+async def test_cookie_that_can_not_be_sent_is_a_failure() -> None:
+    """Its path goes into a header as it stands."""
+
+    async def start() -> Answer[Note]:
+        return Answer(NOTE, cookies=(Cookie("session", "s3cret", max_age=60, path="/\r\nX-Injected: yes"),))
+
+    async with serving([get("", start, permission=PUBLIC)]) as client:
+        response = await client.get(MOUNT)
+
+        assert (response.status, "X-Injected" in response.headers) == (500, False)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_status_without_a_body_leaves_the_connection_in_order(status: int) -> None:
+    """What a handler returns beside such a status is not sent: it would begin the next answer."""
+
+    async def start() -> Answer[Note]:
+        return Answer(NOTE, status=status)
+
+    async with serving([get("", start, permission=PUBLIC)]) as client:
+        for _ in range(2):
+            response = await client.get(MOUNT)
+            assert (response.status, await response.read()) == (status, b"")
 
 
 async def test_encoded_passes_as_it_is() -> None:

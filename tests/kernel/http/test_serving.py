@@ -122,25 +122,27 @@ def test_proxies_must_be_networks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_line", "header", "connection"),
+    ("request_line", "header", "connection", "stays"),
     [
-        ("HTTP/1.0", "", None),
-        ("HTTP/1.0", "Connection: keep-alive\r\n", "keep-alive"),
-        ("HTTP/1.1", "Connection: close\r\n", "close"),
+        ("HTTP/1.0", "", None, False),
+        ("HTTP/1.0", "Connection: keep-alive\r\n", "keep-alive", True),
+        ("HTTP/1.1", "", None, True),
+        ("HTTP/1.1", "Connection: close\r\n", "close", False),
     ],
 )
 async def test_answer_keeps_to_what_the_client_said_of_its_connection(
-    request_line: str, header: str, connection: str | None
+    request_line: str, header: str, connection: str | None, stays: bool
 ) -> None:
     """The body is whole with its length, and the connection ends when the client wants it to."""
     async with serving(ROUTES) as client, connected(client) as (reader, writer):
         writer.write(f"GET {MOUNT} {request_line}\r\nHost: a\r\n{header}\r\n".encode())
         head = (await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)).decode()
         body = await asyncio.wait_for(reader.readexactly(6), 5)
-        ended = reader.at_eof() or (connection != "keep-alive" and await asyncio.wait_for(reader.read(), 5) == b"")
+        writer.write(f"GET {MOUNT} {request_line}\r\nHost: a\r\n{header}\r\n".encode())
+        more = await asyncio.wait_for(reader.read(len(request_line)), 5)
 
     headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
     assert head.startswith(f"{request_line} 200 ")
     assert (headers["Content-Length"], body) == ("6", b'"fine"')
     assert headers.get("Connection") == connection
-    assert ended is (connection != "keep-alive")
+    assert more == (request_line.encode() if stays else b"")

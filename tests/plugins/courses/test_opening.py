@@ -103,6 +103,25 @@ async def test_who_has_access_keeps_it_when_the_course_is_archived(deploy: Deplo
         await other.call("GET", path_of(course, 0), expect=404)
 
 
+async def test_what_a_reviewer_wrote_is_not_for_learners(deploy: Deploy) -> None:
+    """Who holds a course sees it while it is worked on anew, but not why it came back."""
+    holders = Holders()
+    school = await open_school(deploy, admitting("holders", holders))
+    course = await school.published()
+    path = f"{COURSES}/{course['id']}"
+    holder = school.deployment.client("student")
+    assert holder.user is not None
+    holders.people.add(holder.user)
+    for step in ("archive", "revise", "submit"):
+        await school.instructor.call("POST", f"{path}/{step}")
+    await school.admin.call("POST", f"{path}/return", {"reason": "Copied."})
+
+    teaching, learning = await school.instructor.call("GET", path), await holder.call("GET", path)
+
+    assert teaching["review_note"] == "Copied."
+    assert learning == teaching | {"review_note": None}
+
+
 async def test_a_draft_is_closed_even_to_who_would_be_let_in(deploy: Deploy) -> None:
     """What was never published is not shown to learners, whatever other plugins say."""
     holders = Holders()
