@@ -26,6 +26,18 @@ class AlreadyEnrolled(problems.Problem):
     type, status, title = "already-enrolled", 409, "The course is yours already"
 
 
+class CourseFull(problems.Problem):
+    """Every seat of the course is taken; nothing was bought."""
+
+    type, status, title = "course-full", 409, "Every seat is taken"
+
+
+class GracePeriodOver(problems.Problem):
+    """Leaving the course would give nothing back any more; nothing was changed."""
+
+    type, status, title = "grace-period-over", 409, "There is no refund for this course any more"
+
+
 class EnrollmentRefused(problems.Problem):
     """A policy forbids the enrolment, or did not answer; nothing was bought."""
 

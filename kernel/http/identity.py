@@ -19,6 +19,7 @@ class Principal:
     session: UUID  #: the session in which the person signed in
     roles: frozenset[str]  #: names such as `student`, `instructor`, `admin`
     permissions: frozenset[str]  #: what those roles allow
+    actor: UUID | None = None  #: the administrator who stands in for the person, if one does
 
 
 class Identity(Protocol):

@@ -23,12 +23,19 @@ from kernel import (
     post,
     problems,
 )
-from kernel.contracts.payments import MAX_AMOUNT, Charge, ChargeConflict, NothingToRefund, Quote, VoucherRefused
+from kernel.contracts.payments import (
+    MAX_AMOUNT,
+    Charge,
+    ChargeConflict,
+    NothingToRefund,
+    Quote,
+    Redemption,
+    VoucherRefused,
+)
 from kernel.contracts.payments_http import (
     MANAGE_VOUCHERS,
     NewVoucherBatch,
     RedeemVoucher,
-    Redemption,
     StatementLine,
     VoucherBatch,
     VoucherCodes,

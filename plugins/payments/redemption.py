@@ -12,8 +12,7 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles for SQLite too
 
 from kernel import Context, Event, new_id
-from kernel.contracts.payments import VoucherRedeemed, VoucherRefused, WalletToppedUp
-from kernel.contracts.payments_http import Redemption
+from kernel.contracts.payments import Redemption, VoucherRedeemed, VoucherRefused, WalletToppedUp
 from kernel.database import Command, Query, Session, Timestamp
 from plugins.payments.codes import Codes
 from plugins.payments.ledger import VOUCHER_FLOAT, Movement, credit
@@ -127,6 +126,7 @@ class Redeeming:
             batch_id=voucher.batch_id,
             amount=voucher.amount,
             currency=voucher.currency,
+            credit="refundable",
             balance=balance,
         )
 

@@ -22,12 +22,11 @@ from kernel import (
     post,
     problems,
 )
-from kernel.contracts.payments import Quote, VoucherRefused
+from kernel.contracts.payments import Quote, Redemption, VoucherRefused
 from kernel.contracts.payments_http import (
     MANAGE_VOUCHERS,
     NewVoucherBatch,
     RedeemVoucher,
-    Redemption,
     StatementLine,
     VoucherBatch,
     VoucherCodes,

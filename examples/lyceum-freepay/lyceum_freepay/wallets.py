@@ -12,8 +12,8 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles for SQLite too
 
 from kernel import Context, Event, Page, PageQuery, new_id, page
-from kernel.contracts.payments import VoucherRedeemed, VoucherRefused, WalletToppedUp
-from kernel.contracts.payments_http import Redemption, StatementLine, Wallet
+from kernel.contracts.payments import Redemption, VoucherRedeemed, VoucherRefused, WalletToppedUp
+from kernel.contracts.payments_http import StatementLine, Wallet
 from kernel.database import Command, Query, Session, Timestamp
 from lyceum_freepay.codes import hash_code
 from lyceum_freepay.settings import FreePaySettings

@@ -16,11 +16,12 @@ from kernel.contracts.payments import (
     ChargeRefunded,
     Payments,
     PurchaseCharged,
+    Redemption,
     VoucherBatchCreated,
     VoucherRedeemed,
     WalletToppedUp,
 )
-from kernel.contracts.payments_http import Redemption, VoucherCodes
+from kernel.contracts.payments_http import VoucherCodes
 from kernel.testing import witness
 from kernel.testing.choices import PluginClass, Tables
 from kernel.testing.clients import Client
