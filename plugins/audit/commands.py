@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import click
@@ -85,7 +85,7 @@ def list_acts(
     limit: int,
 ) -> None:
     """List acts, the newest first."""
-    filters = {
+    filters: dict[str, Any] = {
         "actor": actor,
         "subject": subject,
         "action": action,
