@@ -10,7 +10,7 @@ import pytest
 from kernel.database import Command
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
-from plugins.auth import identity
+from plugins.auth import remembered
 from plugins.auth.identity import AuthIdentity
 from plugins.auth.keys import KeyRing
 from plugins.auth.revocations import Revocations
@@ -103,7 +103,7 @@ async def test_revocation_survives_a_restart(deploy: Deploy) -> None:
 
 async def test_remembered_tokens_are_bounded(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest is forgotten, and verified anew when it comes again."""
-    monkeypatch.setattr(identity, "REMEMBERED", 3)
+    monkeypatch.setattr(remembered, "REMEMBERED", 3)
     deployment = await deploy("auth", "mail")
     clients = [await signed_in(deployment, f"ada{number}@example.org") for number in range(5)]
     service = deployment.platform.context("auth").own(AuthIdentity)
@@ -111,5 +111,5 @@ async def test_remembered_tokens_are_bounded(deploy: Deploy, monkeypatch: pytest
     answers = [await status(client, "GET", SESSIONS) for client in (*clients, *clients)]
 
     assert answers == [200] * 10
-    assert len(service._known) == 3
-    assert len(service._headers) == 6
+    assert len(service._bearers._known) == 3
+    assert len(service._bearers._of) == 6
