@@ -230,7 +230,7 @@ async def test_it_lasts_ten_minutes(deploy: Deploy) -> None:
     ],
 )
 async def test_it_ends_with_what_it_rests_on(deploy: Deploy, ending: str, known: bool) -> None:
-    """The administrator's own session, right and account, and the person's; whether or not the token was seen before."""
+    """The administrator's session, right and account, and the person's; whether or not the token was seen before."""
     deployment, admin, ada, acting = await stand_in(deploy)
     root, person = await _id_of(admin), ada["user"]["id"]
     await grant(deployment, "other@example.org", "admin")
