@@ -23,10 +23,10 @@ class FakeHarness:
         self.payments = InMemoryPayments(self.courses)
 
     async def fund(self, user_id: UUID, amount: int) -> None:
-        self.payments.balances[user_id] = await self.balance(user_id) + amount
+        self.payments.fund(user_id, amount)
 
     async def balance(self, user_id: UUID) -> int:
-        return self.payments.balances.get(user_id, 0)
+        return self.payments.wallet(user_id).balance
 
     async def offer(self, price: int, *, status: str = "published") -> UUID:
         return self.courses.add(price, status=status)

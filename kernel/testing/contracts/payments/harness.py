@@ -91,7 +91,7 @@ def charged(charge: Charge) -> PurchaseCharged:
     )
 
 
-def given_back(charge: Charge, amount: int, reason: str) -> ChargeRefunded:
+def given_back(charge: Charge, amount: int, reason: str, *, returned: bool) -> ChargeRefunded:
     """Return the event that tells of a refund of *charge*."""
     return ChargeRefunded(
         purchase_id=charge.purchase_id,
@@ -101,4 +101,5 @@ def given_back(charge: Charge, amount: int, reason: str) -> ChargeRefunded:
         amount=amount,
         currency=charge.currency,
         reason=reason,
+        returned=returned,
     )
