@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import msgspec
 import pytest
 
-from kernel import Event, errors, new_id, problems
+from kernel import errors, new_id, problems
 from kernel.contracts.payments import Charge, PurchaseCharged, Quote
 from kernel.testing.contracts.payments import PaymentsContract, PaymentsHarness
-from kernel.testing.fakes.courses import InMemoryCourses
 from kernel.testing.fakes.payments import InMemoryPayments
+from tests.contracts.test_payments_by_the_fake import FakeHarness
 
 KIT = PaymentsContract()
 
@@ -116,27 +115,6 @@ class RefundsWithoutEnd(InMemoryPayments):
         return charge
 
 
-@dataclass
-class Harness:
-    """A broken provider, funded by writing its balances."""
-
-    payments: InMemoryPayments
-    courses: InMemoryCourses
-    charges_money: bool = True
-
-    async def fund(self, user_id: UUID, amount: int) -> None:
-        self.payments.fund(user_id, amount)
-
-    async def balance(self, user_id: UUID) -> int:
-        return self.payments.wallet(user_id).balance
-
-    async def offer(self, price: int, *, status: str = "published") -> UUID:
-        return self.courses.add(price, status=status)
-
-    async def events(self) -> Sequence[Event]:
-        return self.payments.events
-
-
 Test = Callable[[PaymentsHarness], Awaitable[None]]
 
 FAULTS: dict[type[InMemoryPayments], Test] = {
@@ -156,8 +134,6 @@ FAULTS: dict[type[InMemoryPayments], Test] = {
 @pytest.mark.parametrize(("provider", "test"), FAULTS.items(), ids=lambda value: getattr(value, "__name__", "kit"))
 async def test_kit_fails_a_provider_that_breaks_a_promise(provider: type[InMemoryPayments], test: Test) -> None:
     """The test that holds the promise fails with the broken provider, and passes with the whole one."""
-    broken, whole = InMemoryCourses(), InMemoryCourses()
-
-    await test(Harness(InMemoryPayments(whole), whole))
+    await test(FakeHarness())
     with pytest.raises((AssertionError, pytest.fail.Exception, errors.LyceumError)):
-        await test(Harness(provider(broken), broken))
+        await test(FakeHarness(provider))
