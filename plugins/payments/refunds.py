@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import Context, errors, new_id
+from kernel import Context, errors, failpoint, new_id
 from kernel.contracts.payments import Charge, ChargeConflict, ChargeRefunded, NothingToRefund
 from kernel.database import Follow, Guarded, Query, Returned, Session, outbox_follow
 from plugins.payments.charges import CHARGE_OF_PURCHASE
@@ -19,6 +19,8 @@ from plugins.payments.settings import PaymentsSettings
 from plugins.payments.tables import charges, refunds, wallets
 
 REFUND: Final = "refund"
+
+CREDITED: Final = failpoint("payments.credited")  # in the refund's transaction: the wallet is paid, the charge unmarked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +120,7 @@ class Refunds:
         )
         # The wallet comes first here as it does when a charge is taken: the same order everywhere, no deadlock.
         await credit(session, movement)
+        await CREDITED()
         refunded = await session.guarded(
             GIVE_BACK,
             purchase=charge.purchase_id,
