@@ -209,11 +209,11 @@ class People:
             await client.close()
 
 
-def make_site(folder: Path, postgres: PostgresServer, stage: Backstage) -> Site:
-    """Return a new site with all plugins, ready to be served."""
+def make_site(folder: Path, postgres: PostgresServer, stage: Backstage, *, redis: int = 0) -> Site:
+    """Return a new site with all plugins, ready to be served; *redis* is the number of its Redis database."""
     database = asyncio.run(postgres.create_database())
-    redis = f"redis://127.0.0.1:{stage.redis_port}/0"
-    site = Site(folder=folder, postgres=postgres, database=database, redis=redis, smtp_port=stage.smtp_port)
+    url = f"redis://127.0.0.1:{stage.redis_port}/{redis}"
+    site = Site(folder=folder, postgres=postgres, database=database, redis=url, smtp_port=stage.smtp_port)
     site.prepare()
     return site
 
