@@ -64,6 +64,11 @@ class Shop:
             await student.call("POST", REDEEM, {"code": code})
         return student
 
+    async def settled(self) -> None:
+        """Return when every event has been handled."""
+        async with self.site.inside() as platform:
+            await platform.events.settle()
+
     async def faults(self) -> list[Fault]:
         """Return what `lyceum payments verify` finds."""
         async with self.site.inside() as platform:
