@@ -27,8 +27,11 @@ from kernel.events.deliveries import Deliveries
 from kernel.events.event import EventHandler
 from kernel.events.outbox import Entry, Log
 from kernel.events.settings import EventSettings
+from kernel.failpoints import failpoint
 
 MOST_OFFERED: Final = 5_000  # entries; a receiver that is further behind drops them and reads the log
+
+RECEIVED: Final = failpoint("events.received")  # in the transaction that fills the inbox
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -202,6 +205,7 @@ class Receiver:
                 await self._move(session, source.plugin, cursors, entries[-1].position)
                 if rows:
                     await session.run_many(RECEIVE, rows)
+                    await RECEIVED()
         except _Overtaken:
             return 0
         self._offered[source.plugin] = [e for e in self._offered[source.plugin] if e.position > entries[-1].position]

@@ -30,12 +30,15 @@ from kernel.database.tables import inbox
 from kernel.events.deliveries import Deliveries, Undeliverable
 from kernel.events.event import Delivery, Event, EventHandler
 from kernel.events.settings import EventSettings
+from kernel.failpoints import failpoint
 
 BACKOFF: Final = 2.6  # each delay is so many times the one before: 1 s to 5 min in seven steps
 JITTER: Final = 0.2  # of the delay, either way
 LONGEST_ERROR: Final = 2000  # characters
 TOGETHER: Final = 50  # events, at most, in one transaction
 TOGETHER_SECONDS: Final = 0.1  # after which a transaction takes no further event
+
+HANDLED: Final = failpoint("events.handled")  # in the handler's transaction, before the mark that it is done
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -232,6 +235,7 @@ class Worker:
             if until() or monotonic() - began > TOGETHER_SECONDS:
                 break
         if handled:
+            await HANDLED()
             await session.run(DONE, seqs=handled, now=self._clock.now())
         return len(handled)
 

@@ -82,12 +82,13 @@ class _Server(web.Server):
 class _Connection(web.RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_address", "_owner")
+    __slots__ = ("_address", "_owner", "_stalled")
 
     def __init__(self, owner: _Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(owner, loop=loop, **options)
         self._owner = owner
         self._address = ""
+        self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Close what is over the limit of its address at once."""
@@ -104,7 +105,19 @@ class _Connection(web.RequestHandler):
         connected[self._address] -= 1
         if not connected[self._address]:
             del connected[self._address]
+        self._end_stall()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not read what it asked for, and not for ever."""
+        super().pause_writing()
+        seconds = self._owner.shared.settings.sending_seconds
+        self._stalled = asyncio.get_running_loop().call_later(seconds, self._cut)
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads again."""
+        self._end_stall()
+        super().resume_writing()
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -120,6 +133,15 @@ class _Connection(web.RequestHandler):
         )
         response.force_close()
         return response
+
+    def _cut(self) -> None:
+        if self.transport is not None:
+            self.transport.abort()  # closing would wait for what it does not read
+
+    def _end_stall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def _is_one_too_many(self) -> bool:
         shared = self._owner.shared

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles for SQLite too
 
-from kernel import Context, Event, new_id
+from kernel import Context, Event, failpoint, new_id
 from kernel.contracts.payments import Redemption, VoucherRedeemed, VoucherRefused, WalletToppedUp
 from kernel.database import Command, Query, Session, Timestamp
 from plugins.payments.codes import Codes
@@ -20,6 +20,8 @@ from plugins.payments.settings import PaymentsSettings
 from plugins.payments.tables import redemptions, voucher_batches, vouchers
 
 VOUCHER: Final = "voucher"
+
+USED: Final = failpoint("payments.voucher-used")  # in the redemption's transaction: the use is taken, nothing paid in
 
 
 class Voucher(msgspec.Struct, frozen=True):
@@ -96,6 +98,7 @@ class Redeeming:
             raise _refused("already-redeemed")
         if not await session.run(TAKE_USE, voucher=voucher.id):
             raise _refused("withdrawn" if await session.one(WITHDRAWN, voucher=voucher.id) else "used-up")
+        await USED()
         return await self._pay_in(session, user_id, voucher, now)
 
     async def _find(self, session: Session, typed: str) -> Voucher:
