@@ -24,15 +24,19 @@ from kernel.plugin import (
     Provide,
     hookimpl,
 )
+from kernel.redaction import ERASED, Identifiers, Personal
 from kernel.secrets import Secrets, Unsealable
 from kernel.settings import NoSettings, Rate, Secret, Settings
+from kernel.traces import TRACES, Traces
 from kernel.web import declarations as web
 
 __all__ = [
     "API_VERSION",
+    "ERASED",
     "IDENTITY",
     "PUBLIC",
     "SIGNED_IN",
+    "TRACES",
     "Answer",
     "Capability",
     "Check",
@@ -46,6 +50,7 @@ __all__ = [
     "Event",
     "EventHandler",
     "Idempotency",
+    "Identifiers",
     "Identity",
     "Manifest",
     "Migrations",
@@ -53,6 +58,7 @@ __all__ = [
     "Page",
     "PageQuery",
     "Permission",
+    "Personal",
     "Plugin",
     "Principal",
     "Provide",
@@ -64,6 +70,7 @@ __all__ = [
     "Secret",
     "Secrets",
     "Settings",
+    "Traces",
     "Unsealable",
     "api_document",
     "delete",
