@@ -30,6 +30,9 @@ class Collected:
     async def send(self, source: str, entries: Sequence[Entry]) -> None:
         self.entries.extend(entries)
 
+    async def forget(self, source: str) -> None:
+        self.entries.clear()
+
 
 def a_receiver(house: House, process: Process, names: Sequence[str] = ("note",)) -> Receiver:
     return Receiver(
