@@ -17,6 +17,7 @@ from kernel.contracts.payments import (
     PurchaseCharged,
     VoucherBatchCreated,
     VoucherRedeemed,
+    VoucherReturned,
     WalletAdjusted,
     WalletToppedUp,
 )
@@ -47,6 +48,7 @@ class PaymentsPlugin(Plugin[PaymentsSettings]):
             PurchaseCharged,
             VoucherBatchCreated,
             VoucherRedeemed,
+            VoucherReturned,
             WalletAdjusted,
             WalletToppedUp,
         ),
