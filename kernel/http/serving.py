@@ -1,12 +1,15 @@
 """Serving: aiohttp's server with our limits, and an answer for what never reaches a route.
 
-What aiohttp can not limit is left to the reverse proxy that a production deployment has in front: how slowly a
-client may read its answer, and how many connections there may be in all.
+What is not limited here is left to the reverse proxy that a production deployment has in front: how many connections
+there may be in all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -27,6 +30,8 @@ MAX_LINE: Final = 8190  # bytes of the request line: method, path and query
 MAX_FIELD: Final = 8190  # bytes of one header
 MAX_HEADERS: Final = 64
 NOT_FOUND: Final = "(none)"  # the route label of what no route matched
+
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # linger for 0 seconds: closing sends a RST
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -136,7 +141,7 @@ class _Connection(web.RequestHandler):
 
     def _cut(self) -> None:
         if self.transport is not None:
-            self.transport.abort()  # closing would wait for what it does not read
+            reset(self.transport)  # closing would wait for what it does not read
 
     def _end_stall(self) -> None:
         if self._stalled is not None:
@@ -150,6 +155,15 @@ class _Connection(web.RequestHandler):
             and self._address != ""
             and not shared.callers.addresses.trusts(self._address)
         )
+
+
+def reset(transport: asyncio.WriteTransport) -> None:
+    """Break a connection off, and have the system forget what lies in it to be sent."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):  # it is closed already
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+    transport.abort()
 
 
 class Reception:

@@ -14,18 +14,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
+
+from kernel.http.serving import reset
 
 CHUNK: Final = 64 * 1024  # bytes read at once
 
 #: What stands behind: host and port, or the path of a unix socket.
 Target = tuple[str, int] | str
-
-_RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER with 0 seconds: closing sends RST
 
 
 class Proxy:
@@ -57,16 +55,16 @@ class Proxy:
     def reset(self) -> None:
         """Break every connection, as a machine does that has forgotten it: both sides get a RST."""
         for writer in tuple(self._open):
-            _reset(writer)
+            reset(writer.transport)
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one client; asyncio calls this."""
         try:
             if self.refusing:
-                return _reset(writer)
+                return reset(writer.transport)
             behind, ahead = await self._connect()
         except OSError:
-            return _reset(writer)
+            return reset(writer.transport)
         self._open |= {writer, ahead}
         try:
             await asyncio.gather(self._pump(reader, ahead, None), self._pump(behind, writer, self.cut_after))
@@ -123,11 +121,3 @@ async def proxying(target: Target) -> AsyncIterator[Proxy]:
         for task in tuple(serving):
             task.cancel()
         await asyncio.gather(*serving, return_exceptions=True)
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    connection = writer.get_extra_info("socket")
-    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
-        with contextlib.suppress(OSError):  # it is closed already
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    writer.transport.abort()

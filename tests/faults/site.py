@@ -129,11 +129,13 @@ class Site:
             yield server
 
     @contextmanager
-    def starting(self, name: str, *, failpoints: str = "") -> Iterator[Server]:
-        """Do as `serving`, without waiting until it is ready."""
+    def starting(
+        self, name: str, *, failpoints: str = "", settings: Mapping[str, str] | None = None
+    ) -> Iterator[Server]:
+        """Do as `serving`, without waiting until it is ready; *settings* are further variables of its environment."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
-        environ = {**self._environ, **({VARIABLE: failpoints} if failpoints else {})}
+        environ = {**self._environ, **(settings or {}), **({VARIABLE: failpoints} if failpoints else {})}
         with running(folder, ["--config", str(self.config), "serve"], environ) as process:
             yield Server(process)
 
