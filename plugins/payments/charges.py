@@ -12,9 +12,10 @@ from sqlalchemy import bindparam
 from kernel import Context, errors, new_id
 from kernel.contracts.payments import MAX_AMOUNT, Charge, ChargeConflict, InsufficientFunds, PurchaseCharged
 from kernel.database import Follow, Guarded, Query, Returned, outbox_follow
+from plugins.payments.holdings import HELD
 from plugins.payments.ledger import DEBIT, FOLLOWS, Ledger, Movement, WalletState, bind, revenue_account
 from plugins.payments.settings import PaymentsSettings
-from plugins.payments.tables import charges, wallets
+from plugins.payments.tables import charges
 
 CHARGE: Final = "charge"
 
@@ -39,18 +40,6 @@ TAKE_NOTHING: Final = Guarded(
 
 CHARGE_OF_PURCHASE: Final = Query(
     sa.select(*CHARGE_COLUMNS).where(charges.c.purchase_id == bindparam("purchase_id")), Charge
-)
-
-
-class Held(msgspec.Struct, frozen=True):
-    """What a wallet holds."""
-
-    balance: int = 0
-    promotional: int = 0
-
-
-HELD: Final = Query(
-    sa.select(wallets.c.balance, wallets.c.promotional).where(wallets.c.user_id == bindparam("user_id")), Held
 )
 
 
@@ -93,7 +82,7 @@ class Charges:
         if charge.amount == 0:
             await self._ctx.db.guarded(TAKE_NOTHING, **row, **event)
             return charge
-        state = await self._ctx.db.guarded(TAKE, **self._ledger.values(_movement(charge)), **row, **event)
+        state = await self._ctx.db.guarded(TAKE, **self._ledger.values(movement_of(charge)), **row, **event)
         return None if state is None else msgspec.structs.replace(charge, promotional=state.other_promotional)
 
     async def _earlier(self, wanted: Charge) -> Charge:
@@ -114,9 +103,10 @@ class Charges:
         )
 
 
-def _movement(charge: Charge) -> Movement:
+def movement_of(charge: Charge) -> Movement:
+    """Return the movement of money that *charge* is; they share their id, so that the chain covers it."""
     return Movement(
-        id=new_id(),
+        id=charge.id,
         key=f"charge:{charge.purchase_id}",
         kind=CHARGE,
         user_id=charge.user_id,
