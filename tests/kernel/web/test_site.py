@@ -27,7 +27,7 @@ ON_PAGES: Final = {
 ADMITTED: Final = re.compile(r"'(nonce-[\w-]{22,}|sha256-[\w+/]{43}=)'")
 FORBIDDING: Final = ("default-src 'none'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'")
 INLINE: Final = re.compile(
-    r"<script(?![^>]*\b(nonce|src)=)|<style(?![^>]*\bnonce=)|\son[a-z]+=|\sstyle=|javascript:", re.I
+    r"<script(?![^>]*\b(nonce|src)=)|<style(?![^>]*\bnonce=)|\son[a-z]+=|\sstyle=|javascript:", re.IGNORECASE
 )
 
 
