@@ -3,7 +3,8 @@
 `POST /voucher-batches` and `POST /vouchers/redeem` require an Idempotency-Key. The answer to the first is the only one
 that shows codes, as a table where the caller sends `Accept: text/csv` (first line: titles, first column: `code`); a
 repeat with the same key and body is answered alike, so that a lost answer loses no money. No database holds a code in
-clear.
+clear. A statement as a table has the names of the fields of `StatementLine` in its first line and then a line for each
+movement; of what people wrote, nothing begins as a formula of a spreadsheet does.
 """
 
 from __future__ import annotations
@@ -63,6 +64,13 @@ class CheckVoucher(RedeemVoucher, frozen=True, kw_only=True, forbid_unknown_fiel
     """A voucher's code, and the course it is to be used for, if any. The answer is a `VoucherOffer`."""
 
     course_id: UUID | None = None
+
+
+class QuoteOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A course to price, with the code of a voucher if there is one. The answer is a `Quote`."""
+
+    course_id: UUID
+    voucher: Annotated[str, msgspec.Meta(max_length=100)] | None = None
 
 
 class NewVoucherBatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -8,25 +8,38 @@ from uuid import UUID
 import pytest
 
 from kernel import Event
+from kernel.contracts.payments import Credit
+from kernel.contracts.payments_http import Wallet
+from kernel.testing.clock import MovableClock
 from kernel.testing.contracts.payments import PaymentsContract
 from kernel.testing.fakes.courses import InMemoryCourses
 from kernel.testing.fakes.payments import InMemoryPayments
 
 
 class FakeHarness:
-    """Funds by writing the balance."""
+    """Funds and makes vouchers without a way for administrators."""
 
     charges_money = True
 
-    def __init__(self) -> None:
+    def __init__(self, provider: type[InMemoryPayments] = InMemoryPayments) -> None:
+        self.clock = MovableClock()
         self.courses = InMemoryCourses()
-        self.payments = InMemoryPayments(self.courses)
+        self.payments = provider(self.courses, clock=self.clock)
 
-    async def fund(self, user_id: UUID, amount: int) -> None:
-        self.payments.balances[user_id] = await self.balance(user_id) + amount
+    async def fund(self, user_id: UUID, amount: int, *, credit: Credit = "refundable") -> None:
+        self.payments.fund(user_id, amount, credit=credit)
 
     async def balance(self, user_id: UUID) -> int:
-        return self.payments.balances.get(user_id, 0)
+        return self.payments.wallet(user_id).balance
+
+    async def wallet(self, user_id: UUID) -> Wallet:
+        return self.payments.wallet(user_id)
+
+    async def voucher(self, **terms: object) -> str:
+        return self.payments.voucher(**terms)
+
+    async def withdraw(self, code: str) -> None:
+        self.payments.withdraw(code)
 
     async def offer(self, price: int, *, status: str = "published") -> UUID:
         return self.courses.add(price, status=status)
