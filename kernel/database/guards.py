@@ -140,9 +140,12 @@ def _statement(change: Guarded[R], changes: sa.CTE | None = None) -> sa.Select[A
     source: sa.FromClause = guard
     if changes is not None:
         source = source.join(changes, _same(guard, change.key, changes))
-    if first is not None:
-        source = source.join(first, _same(first, change.first_key, changes))
-    follows = [_insert_from(follow, _columns_of(guard, first), source, given) for follow in change.follows]
+    both = source if first is None else source.join(first, _same(first, change.first_key, changes))
+    columns = {**({} if first is None else dict(first.c.items())), **dict(guard.c.items())}
+    follows = [
+        _insert_from(follow, columns, source if follow.returned() <= set(guard.c.keys()) else both, given)
+        for follow in change.follows
+    ]
     ctes = [follow.cte(f"follow_{number}") for number, follow in enumerate(follows, start=1)]
     return sa.select(guard).add_cte(*ctes)
 
@@ -178,10 +181,6 @@ def _after(guard: sa.sql.dml.UpdateBase, first: sa.CTE, same: sa.ColumnElement[b
         return source.where(touched) if element is source else None
 
     return cast("sa.sql.dml.UpdateBase", visitors.replacement_traverse(cast("Any", guard), {}, conditioned))
-
-
-def _columns_of(guard: sa.CTE, first: sa.CTE | None) -> dict[str, sa.ColumnElement[Any]]:
-    return {**({} if first is None else dict(first.c.items())), **dict(guard.c.items())}
 
 
 def _insert_from(

@@ -76,6 +76,10 @@ class Follow:
     table: sa.Table
     values: Mapping[str, object]
 
+    def returned(self) -> set[str]:
+        """Return the names of the columns of the guard, or of the change before it, that this needs."""
+        return {value.name for value in self.values.values() if isinstance(value, Returned)}
+
 
 class Guarded(Compilable, Generic[R_co]):
     """A change that happens whole or not at all, in one round trip.

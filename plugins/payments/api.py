@@ -41,6 +41,7 @@ from kernel.contracts.payments_http import (
     MANAGE_VOUCHERS,
     CheckVoucher,
     NewVoucherBatch,
+    QuoteOrder,
     RedeemVoucher,
     StatementLine,
     VoucherBatch,
@@ -73,13 +74,6 @@ class QuoteQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     course_id: UUID
 
 
-class QuoteWithVoucher(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to price, and with which voucher. Not in the URL, which would show the code in logs."""
-
-    course_id: UUID
-    voucher: Annotated[str, msgspec.Meta(max_length=100)] | None = None
-
-
 class NewRefund(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Money to give back."""
 
@@ -108,7 +102,7 @@ class PaymentsApi:
         """Return what a course costs the caller now, and how the price came about."""
         return await self._service.quote(request.principal.id, query.course_id)
 
-    async def quote_with_voucher(self, request: Request, body: QuoteWithVoucher) -> Quote:
+    async def quote_with_voucher(self, request: Request, body: QuoteOrder) -> Quote:
         """Return what a course costs the caller now, with a voucher."""
         return await self._service.quote(request.principal.id, body.course_id, voucher=body.voucher)
 
