@@ -7,10 +7,16 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import sqlalchemy as sa
+from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles for SQLite too
+
 from kernel import TRACES, Context, Identifiers, Secrets, Traces
 from kernel.contracts.mail import recipient_of
 from kernel.contracts.personal_data import PERSONAL_DATA, Document, PersonalData, Receipt, Subject
+from kernel.database import Command, Query
 from plugins.privacy.settings import PrivacySettings
+from plugins.privacy.tables import contributors
 
 LIMIT: Final = 120.0  # seconds that one plugin has for an erasure
 KERNEL_FOLDER: Final = "kernel"
@@ -46,6 +52,31 @@ class Contributor:
     def _identifiers(self, subject: Subject) -> Identifiers:
         alias = recipient_of(self.secrets, subject.email) if subject.email else ""
         return Identifiers(user_id=subject.user_id, email=subject.email, alias=alias)
+
+
+KNOW: Final = Command(insert(contributors).values(plugin=bindparam("plugin")).on_conflict_do_nothing())
+KNOWN: Final = Query(sa.select(contributors.c.plugin).order_by(contributors.c.plugin), str)
+
+
+class Roll:
+    """Remembers which plugins there are, so that those that are off are not forgotten."""
+
+    def __init__(self, ctx: Context[PrivacySettings]) -> None:
+        self._ctx = ctx
+        self._noted: frozenset[str] = frozenset()
+
+    async def call(self) -> Mapping[str, Contributor]:
+        """Return the plugins that are on now, after noting those that are new."""
+        on = contributors_on(self._ctx)
+        if not on.keys() <= self._noted:
+            await self._ctx.db.run_many(KNOW, [{"plugin": name} for name in on])
+            self._noted = frozenset(on)
+        return on
+
+    async def absent(self) -> list[str]:
+        """Return the plugins that were on once and are not now."""
+        on = contributors_on(self._ctx)
+        return [name for name in await self._ctx.db.all(KNOWN) if name not in on]
 
 
 def contributors_on(ctx: Context[PrivacySettings]) -> Mapping[str, Contributor]:

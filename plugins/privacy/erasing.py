@@ -14,7 +14,7 @@ from kernel.contracts.auth import AUTH, LastAdministrator
 from kernel.contracts.mail import MAIL, requested
 from kernel.contracts.personal_data import Subject
 from plugins.privacy import erasures
-from plugins.privacy.contributors import Contributor, contributors_on
+from plugins.privacy.contributors import Contributor, Roll
 from plugins.privacy.erasures import Erasure, Step
 from plugins.privacy.receipts import receipt_message
 from plugins.privacy.retrying import delay_after
@@ -35,13 +35,13 @@ class Erasing:
 
     def __init__(self, ctx: Context[PrivacySettings]) -> None:
         self._ctx = ctx
+        self._roll = ctx.own(Roll)
         self.asked = asyncio.Event()
-        self._known: frozenset[str] = frozenset()
 
     async def run(self) -> None:
         """Go on with every erasure of which something is due."""
-        on = contributors_on(self._ctx)
-        await self._notice(on)
+        on = await self._roll.call()
+        await self._take_up(on)
         while (erasure := await self._claim()) is not None:
             try:
                 await self._go_on(erasure, on)
@@ -63,11 +63,8 @@ class Erasing:
             raise
         await self._move(erasure, erasures.ERASING, self._now)
 
-    async def _notice(self, on: Mapping[str, Contributor]) -> None:
-        """Remember who is on, and take up what waited for them."""
-        if self._known != on.keys():
-            await self._ctx.db.run_many(erasures.KNOW, [{"plugin": name} for name in on])
-            self._known = frozenset(on)
+    async def _take_up(self, on: Mapping[str, Contributor]) -> None:
+        """Go on with what waited for those that are *on* again; forget the addresses that waited too long."""
         await self._ctx.db.run(erasures.RESUME, plugins=sorted(on), now=self._now)
         before = self._now - timedelta(days=self._ctx.settings.address_days)
         await self._ctx.db.run(erasures.FORGET_ADDRESSES, before=before)

@@ -132,7 +132,6 @@ RESUME: Final = Command(
     sa.update(erasures).where(erasures.c.state == WAITING, _WAITS_FOR).values(state=ERASING, next_at=_NOW)
 )
 
-KNOW: Final = Command(insert(contributors).values(plugin=bindparam("plugin")).on_conflict_do_nothing())
 #: A step for each plugin that is known and has none yet.
 ADD_STEPS: Final = Command(
     insert(erasure_steps)

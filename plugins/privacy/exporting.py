@@ -12,7 +12,7 @@ from kernel import Context, errors
 from kernel.contracts.auth import AUTH
 from kernel.contracts.personal_data import Subject
 from plugins.privacy.archive import Archive
-from plugins.privacy.contributors import Contributor, contributors_on
+from plugins.privacy.contributors import Contributor, Roll
 from plugins.privacy.exports import (
     CLAIM,
     EXTEND,
@@ -45,6 +45,7 @@ class Exporting:
 
     def __init__(self, ctx: Context[PrivacySettings]) -> None:
         self._ctx = ctx
+        self._roll = ctx.own(Roll)
         self.asked = asyncio.Event()
 
     async def run(self) -> None:
@@ -82,12 +83,13 @@ class Exporting:
 
     async def _write(self, export: Export, subject: Subject) -> int:
         await self._ctx.db.run(FORGET_CHUNKS, export=export.id, through=export.attempts)
-        archive = Archive(self._keeper(export))
-        plugins = contributors_on(self._ctx)
+        archive = Archive(_Keeper(self._ctx, export))
+        plugins = await self._roll.call()
         files: dict[str, list[str]] = {}
         for name, contributor in plugins.items():
             files[name] = await self._add(archive, contributor, subject, export)
-        await archive.add("", "manifest.json", self._manifest(export, subject, files))
+        manifest = self._manifest(export, subject, files, await self._roll.absent())
+        await archive.add("", "manifest.json", manifest)
         await archive.close()
         return archive.size
 
@@ -105,15 +107,12 @@ class Exporting:
             raise PluginFailed(f"{contributor.plugin}: {type(error).__name__}") from error
         return names
 
-    def _keeper(self, export: Export) -> _Keeper:
-        return _Keeper(self._ctx, export)
-
     async def _extend(self, export: Export) -> None:
         until = self._ctx.clock.now() + LEASE
         if not await self._ctx.db.run(EXTEND, export=export.id, claim=export.attempts, until=until):
             raise Overtaken
 
-    def _manifest(self, export: Export, subject: Subject, files: dict[str, list[str]]) -> bytes:
+    def _manifest(self, export: Export, subject: Subject, files: dict[str, list[str]], off: list[str]) -> bytes:
         told = {
             "deployment": self._ctx.deployment.name,
             "user_id": subject.user_id,
@@ -121,6 +120,7 @@ class Exporting:
             "asked_at": export.created_at,
             "made_at": self._ctx.clock.now(),
             "plugins": {name: {"files": names} for name, names in files.items()},
+            "switched_off": off,
         }
         return msgspec.json.format(msgspec.json.encode(told))
 

@@ -66,16 +66,16 @@ async def _tables(deployment: Deployment) -> AsyncIterator[tuple[str, Sequence[A
 
 
 async def _value(redis: Redis, key: bytes) -> object:
-    match (await redis.type(key)).decode():
-        case "stream":
+    match await redis.type(key):
+        case b"stream":
             return await redis.xrange(key)
-        case "zset":
+        case b"zset":
             return await redis.zrange(key, 0, -1)
-        case "list":
+        case b"list":
             return await redis.lrange(key, 0, -1)
-        case "hash":
+        case b"hash":
             return await redis.hgetall(key)
-        case "set":
+        case b"set":
             return await redis.smembers(key)
         case _:
             return await redis.get(key)

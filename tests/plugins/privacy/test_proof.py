@@ -34,14 +34,14 @@ BOOKS = {"payments.transfers.reason", "payments.refunds.reason"}
 async def test_nothing_of_an_erased_person_is_found_in_any_store(deploy: Deploy) -> None:
     """Every table, file, stream and log line; what is left are numbers, and the words of the books."""
     story = await tell(deploy)
-    deployment, administrator = story.deployment, story.administrator
+    deployment = story.deployment
     before = await places_of(deployment, VALUES)
     others = await rows_of(deployment, story.bystander.user)
     dead = await deployment.platform.events.administration.dead("grumbler")
     assert all(before.values()), {value for value, places in before.items() if not places}
 
     asked = await ask_erasure(story.person)
-    done = await carried_on(deployment, administrator, asked["id"], "done")
+    done = await carried_on(deployment, asked["id"], "done")
     await settle(deployment)
     with capture_logs() as lines:
         await deployment.restart(*PLUGINS, plugins=[Grumbler], sections=ONE_TRY)
@@ -66,7 +66,7 @@ async def test_the_books_agree_and_the_course_is_taught_after_an_erasure(deploy:
     before = await story.administrator.call("GET", wallet)
 
     asked = await ask_erasure(story.person)
-    await carried_on(deployment, story.administrator, asked["id"], "done")
+    await carried_on(deployment, asked["id"], "done")
 
     assert [fault async for fault in verify(deployment.platform.context("payments").db, Progress())] == []
     assert await story.administrator.call("GET", wallet) == before
