@@ -11,10 +11,11 @@ its own free. `redeem` takes top-ups; the two others are used by the charge of t
 same transaction, and a charge that goes back whole gives the use back too.
 
 HTTP surface, below `/api/v1/payments`: `GET /wallet`, `GET /statement` (as a table with `Accept: text/csv`),
-`GET /quote?course_id=`, `POST /vouchers/check`, `POST /vouchers/redeem`, `POST /voucher-batches`,
-`GET /voucher-batches`, `GET /voucher-batches/{batch_id}`. Its bodies are in `kernel.contracts.payments_http`. Whoever
-makes vouchers or looks at batches has `payments.manage_vouchers`. `kernel.testing.contracts.payments` tests a provider
-against all of this.
+`GET /quote?course_id=`, `POST /quote` (with a voucher, whose code never stands in a URL), `POST /vouchers/check`,
+`POST /vouchers/redeem`, `POST /voucher-batches`, `GET /voucher-batches`, `GET /voucher-batches/{batch_id}`,
+`POST /voucher-batches/{batch_id}/withdraw`. Its bodies are in `kernel.contracts.payments_http`. Whoever makes,
+withdraws or looks at batches of vouchers has `payments.manage_vouchers`. `kernel.testing.contracts.payments` tests a
+provider against all of this.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Event, problems
+from kernel import Event, Personal, problems
 from kernel.capabilities import Capability, Contribution
 
 #: The most that one movement may move, in minor units; sums of these stay exact in 64 bits and in JavaScript.
@@ -214,6 +215,7 @@ class ChargeRefunded(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "payments.charge_refunded.v1"
     key: ClassVar[str] = "purchase_id"
+    personal: ClassVar[Personal] = {"user_id": {"reason": ""}}
     purchase_id: UUID
     charge_id: UUID
     user_id: UUID

@@ -19,11 +19,13 @@ from kernel.contracts.auth import (
     UserRegistered,
 )
 from kernel.contracts.mail import MAIL, MailRequested
+from kernel.contracts.personal_data import PERSONAL_DATA
 from plugins.auth import commands, migrations
 from plugins.auth.accounts_api import MANAGE_ACCOUNTS, AccountsApi
 from plugins.auth.acting import ACT_AS
 from plugins.auth.api import AuthApi
 from plugins.auth.identity import AuthIdentity
+from plugins.auth.personal_data import AuthPersonalData
 from plugins.auth.sessions_api import SessionsApi
 from plugins.auth.settings import AuthSettings
 from plugins.auth.support_api import SupportApi
@@ -38,7 +40,7 @@ class AuthPlugin(Plugin[AuthSettings]):
         name="auth",
         version="1.0.0",
         summary="Sign-in by email codes, sessions, tokens and roles",
-        provides=(AUTH,),
+        provides=(AUTH, PERSONAL_DATA),
         requires=(MAIL,),
         publishes=(
             ActRecorded,
@@ -68,6 +70,7 @@ class AuthPlugin(Plugin[AuthSettings]):
     @hookimpl
     def services(self, ctx: Context[AuthSettings]) -> Iterable[Provide[object]]:
         yield Provide(AUTH, lambda: contextlib.nullcontext(ctx.own(AuthIdentity)))
+        yield Provide(PERSONAL_DATA, lambda: contextlib.nullcontext(AuthPersonalData(ctx)))
 
     @hookimpl
     def routes(self, ctx: Context[AuthSettings]) -> Iterable[Route]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
@@ -14,6 +15,7 @@ from kernel.contracts.auth import Account
 from plugins.auth.accounts import find, grant, split_roles
 from plugins.auth.acting import may_act
 from plugins.auth.addresses import checked
+from plugins.auth.administration import Administration
 from plugins.auth.browsers import LOOK_EVERY, BrowserRow, Browsers
 from plugins.auth.cookies import Cookies
 from plugins.auth.permissions import permissions_of
@@ -55,6 +57,11 @@ class AuthIdentity:
     async def account(self, user_id: UUID) -> Account | None:
         row = await find(self._db, user_id)
         return row.account() if row else None
+
+    async def close(self, user_id: UUID) -> None:
+        async with self._db.transaction() as session:
+            with contextlib.suppress(problems.NotFound):
+                await self._ctx.own(Administration).disable(session, user_id)
 
     async def grant(self, email: str, roles: Iterable[str]) -> Account:
         return await grant(self._ctx, checked(email), roles)
