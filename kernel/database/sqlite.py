@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from kernel import errors
 from kernel.database.dialects import spread
+from kernel.database.digests import SQLITE_NAME, sqlite_sha256
 from kernel.database.executor import Operation, Operations, PlanExecutor, Record
 from kernel.database.failures import sqlite_failure
 from kernel.database.guards import step_plans
@@ -57,6 +58,7 @@ class SqliteDriver:
         try:
             for pragma in self._pragmas:
                 await connection.execute_fetchall(f"PRAGMA {pragma}")
+            await connection.create_function(SQLITE_NAME, -1, sqlite_sha256, deterministic=True)
         except BaseException as error:
             await self.close(connection)
             if isinstance(error, sqlite3.Error):
@@ -228,6 +230,7 @@ def sqlite_engine(file: Path, pragmas: Sequence[str], *, busy_limit: float = BUS
     @sa.event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None
+        connection.create_function(SQLITE_NAME, -1, sqlite_sha256, deterministic=True)
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")

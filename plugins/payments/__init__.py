@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import click
 
 from kernel import Context, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl
+from kernel.contracts.audit import ActRecorded
 from kernel.contracts.courses import COURSES
 from kernel.contracts.payments import (
     PAYMENTS,
@@ -15,11 +16,12 @@ from kernel.contracts.payments import (
     PurchaseCharged,
     VoucherBatchCreated,
     VoucherRedeemed,
+    WalletAdjusted,
     WalletToppedUp,
 )
 from kernel.contracts.payments_http import MANAGE_VOUCHERS
 from plugins.payments import migrations
-from plugins.payments.api import REFUND, VIEW_ANY, payments_routes
+from plugins.payments.api import ADJUST, REFUND, VIEW_ANY, payments_routes
 from plugins.payments.commands import COMMANDS
 from plugins.payments.currency import payments_in_one_currency
 from plugins.payments.settings import PaymentsSettings
@@ -36,7 +38,15 @@ class PaymentsPlugin(Plugin[PaymentsSettings]):
         provides=(PAYMENTS,),
         requires=(COURSES,),
         wants=(PRICE_RULE,),
-        publishes=(ChargeRefunded, PurchaseCharged, VoucherBatchCreated, VoucherRedeemed, WalletToppedUp),
+        publishes=(
+            ActRecorded,
+            ChargeRefunded,
+            PurchaseCharged,
+            VoucherBatchCreated,
+            VoucherRedeemed,
+            WalletAdjusted,
+            WalletToppedUp,
+        ),
     )
 
     @hookimpl
@@ -52,6 +62,7 @@ class PaymentsPlugin(Plugin[PaymentsSettings]):
         yield Permission(name=MANAGE_VOUCHERS, summary="Make, look at and withdraw vouchers", roles=("admin",))
         yield Permission(name=VIEW_ANY, summary="See anybody's wallet, statement and charges", roles=("admin",))
         yield Permission(name=REFUND, summary="Give back what was charged", roles=("admin",))
+        yield Permission(name=ADJUST, summary="Put credit into wallets and take it out", roles=("admin",))
 
     @hookimpl
     def services(self, ctx: Context[PaymentsSettings]) -> Iterable[Provide[object]]:

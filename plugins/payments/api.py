@@ -23,10 +23,12 @@ from kernel import (
     post,
     problems,
 )
+from kernel.contracts.audit import ActRecorded, act
 from kernel.contracts.payments import (
     MAX_AMOUNT,
     Charge,
     ChargeConflict,
+    InsufficientFunds,
     NothingToRefund,
     Quote,
     Redemption,
@@ -42,15 +44,18 @@ from kernel.contracts.payments_http import (
     Wallet,
 )
 from kernel.database import Session
+from plugins.payments.adjustments import Adjusted, Adjustments, NewAdjustment
 from plugins.payments.batches import Batches, BatchQuery
 from plugins.payments.export import answer_with
 from plugins.payments.redemption import Redeeming
+from plugins.payments.refunds import Refunds, Wish
 from plugins.payments.service import PaymentsService
 from plugins.payments.settings import PaymentsSettings
 from plugins.payments.wallets import Wallets
 
 VIEW_ANY: Final = "payments.view_any"
 REFUND: Final = "payments.refund"
+ADJUST: Final = "payments.adjust"
 
 
 class QuoteQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,6 +102,8 @@ class AdministrationApi:
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
         self._service = ctx.own(PaymentsService)
         self._wallets = ctx.own(Wallets)
+        self._adjustments = ctx.own(Adjustments)
+        self._refunds = ctx.own(Refunds)
         self._batches = ctx.own(Batches)
 
     async def create_batch(
@@ -127,6 +134,10 @@ class AdministrationApi:
         """List the movements of a person's wallet, the newest first."""
         return await self._wallets.statement(user_id, query)
 
+    async def adjust(self, request: Request, user_id: UUID, body: NewAdjustment, session: Session) -> Adjusted:
+        """Put credit into a person's wallet, or take it out."""
+        return await self._adjustments.adjust(session, request, user_id, body)
+
     async def charge(self, purchase_id: UUID) -> Charge:
         """Return what was taken for a purchase."""
         found = await self._service.find_charge(purchase_id)
@@ -137,7 +148,8 @@ class AdministrationApi:
     async def refund(self, request: Request, purchase_id: UUID, body: NewRefund) -> Charge:
         """Give back some or all of what was taken for a purchase."""
         key = f"{request.principal.id}:{request.idempotency_key}"
-        return await self._service.refund(purchase_id, body.amount, key=key, reason=body.reason)
+        wish = Wish(purchase_id=purchase_id, amount=body.amount, key=key, reason=body.reason)
+        return await self._refunds.give(wish, lambda before, after: _refund_act(request, before, after, body.reason))
 
 
 def payments_routes(ctx: Context[PaymentsSettings]) -> Iterable[Route]:
@@ -176,6 +188,14 @@ def _administration_routes(api: AdministrationApi) -> Iterable[Route]:
     yield post("/voucher-batches/{batch_id}/withdraw", api.withdraw_batch, permission=MANAGE_VOUCHERS)
     yield get("/wallets/{user_id}", api.wallet_of, permission=VIEW_ANY)
     yield get("/wallets/{user_id}/statement", api.statement_of, permission=VIEW_ANY)
+    yield post(
+        "/wallets/{user_id}/adjustments",
+        api.adjust,
+        permission=ADJUST,
+        status=201,
+        problems=(InsufficientFunds, problems.Conflict),
+        idempotency=Idempotency.REQUIRED,
+    )
     yield get("/charges/{purchase_id}", api.charge, permission=VIEW_ANY)
     yield post(
         "/charges/{purchase_id}/refunds",
@@ -183,6 +203,17 @@ def _administration_routes(api: AdministrationApi) -> Iterable[Route]:
         permission=REFUND,
         problems=(NothingToRefund, ChargeConflict),
         idempotency=Idempotency.HANDLER,
+    )
+
+
+def _refund_act(request: Request, before: Charge, after: Charge, reason: str) -> ActRecorded:
+    return act(
+        request,
+        "payments.refund_charge",
+        f"purchase:{after.purchase_id}",
+        before={"refunded": before.refunded},
+        after={"refunded": after.refunded},
+        reason=reason,
     )
 
 

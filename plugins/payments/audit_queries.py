@@ -19,6 +19,7 @@ from plugins.payments.audit import (
     WalletAudit,
 )
 from plugins.payments.tables import (
+    adjustments,
     charges,
     entries,
     redemptions,
@@ -168,7 +169,12 @@ BOOKS: Final = Query(
         _count(transfers).label("transfers"),
         _count(entries).label("entries"),
         _sum(entries.c.amount).label("sum"),
-        (_count(charges, charges.c.amount > 0) + _count(refunds) + _count(redemptions)).label("causes"),
+        (
+            _count(charges, charges.c.amount > 0)
+            + _count(refunds, refunds.c.amount > 0)
+            + _count(adjustments)
+            + _count(redemptions)
+        ).label("causes"),
     ),
     Books,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -30,8 +30,18 @@ _ROWS_AT_ONCE: Final = 500  # so that a large batch does not keep the process fr
 _REDEEMED: Final = (
     sa.select(sa.func.count()).where(redemptions.c.batch_id == voucher_batches.c.id).scalar_subquery().label("redeemed")
 )
+#: What all batches have alike.
+_ALIKE: Final[dict[str, sa.ColumnElement[Any]]] = {
+    "kind": sa.literal("top-up", sa.Text()),
+    "percent": sa.null(),
+    "price": sa.null(),
+    "course_ids": sa.literal([], sa.JSON()),
+    "credit": sa.literal("refundable", sa.Text()),
+    "max_uses_per_person": sa.literal(1, sa.Integer()),
+}
 _SHOWN: Final = tuple(
-    _REDEEMED if name == "redeemed" else voucher_batches.c[name] for name in VoucherBatch.__struct_fields__
+    _REDEEMED if name == "redeemed" else _ALIKE[name].label(name) if name in _ALIKE else voucher_batches.c[name]
+    for name in VoucherBatch.__struct_fields__
 )
 _TAG: Final = bindparam("tag", type_=sa.Text())
 BATCH: Final = Query(sa.select(*_SHOWN).where(voucher_batches.c.id == bindparam("batch_id")), VoucherBatch)
@@ -100,7 +110,8 @@ class Batches:
         batch = self._batch(new, maker)
         request_hash = hashlib.sha256(msgspec.json.encode(new)).digest()
         values = msgspec.structs.asdict(batch) | {"request_key": key, "request_hash": request_hash}
-        del values["redeemed"], values["withdrawn_at"]
+        for name in ("redeemed", "withdrawn_at", *_ALIKE):
+            del values[name]
         if await session.first(ADD_BATCH, **values) is None:
             return await self._again(session, maker, key, request_hash)
         codes = self._made_codes(batch)
@@ -133,6 +144,7 @@ class Batches:
             id=new_id(),
             count=new.count,
             amount=new.amount,
+            credit=new.credit,
             currency=self._ctx.deployment.currency,
             max_uses=new.max_uses,
             valid_from=new.valid_from and new.valid_from.astimezone(UTC),
@@ -178,5 +190,5 @@ class Batches:
 
 def _created(batch: VoucherBatch) -> VoucherBatchCreated:
     return VoucherBatchCreated(
-        batch_id=batch.id, count=batch.count, amount=batch.amount, currency=batch.currency, tag=batch.tag
+        batch_id=batch.id, count=batch.count, amount=batch.amount or 0, currency=batch.currency, tag=batch.tag
     )

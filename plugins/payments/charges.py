@@ -11,28 +11,47 @@ from sqlalchemy import bindparam
 
 from kernel import Context, errors, new_id
 from kernel.contracts.payments import MAX_AMOUNT, Charge, ChargeConflict, InsufficientFunds, PurchaseCharged
-from kernel.database import Follow, Guarded, Query, outbox_follow
-from plugins.payments.ledger import DEBIT, FOLLOWS, Movement, WalletState, bind, revenue_account
+from kernel.database import Follow, Guarded, Query, Returned, outbox_follow
+from plugins.payments.ledger import DEBIT, FOLLOWS, Ledger, Movement, WalletState, bind, revenue_account
 from plugins.payments.settings import PaymentsSettings
 from plugins.payments.tables import charges, wallets
 
 CHARGE: Final = "charge"
 
-_COLUMNS: Final = tuple(charges.c[name] for name in Charge.__struct_fields__)
-_VALUES: Final = {column.name: bind(f"charge_{column.name}", column) for column in _COLUMNS}
+CHARGE_COLUMNS: Final = tuple(charges.c[name] for name in Charge.__struct_fields__)
+_VALUES: Final = {
+    column.name: bind(f"charge_{column.name}", column) for column in CHARGE_COLUMNS if column.name != "promotional"
+}
+#: Writes the charge after its guard has taken the money.
+CHARGE_FOLLOW: Final = Follow(charges, {**_VALUES, "promotional": Returned("other_promotional")})
 
 #: Takes the money, writes the movement, the charge and the event; nothing if the wallet holds too little.
 TAKE: Final = Guarded(
-    DEBIT, WalletState, (*FOLLOWS, Follow(charges, _VALUES), outbox_follow()), key=("owner", "user_id")
+    DEBIT, WalletState, (*FOLLOWS, CHARGE_FOLLOW, outbox_follow()), key=("transfer_user_id", "user_id")
 )
 
 #: The same for nothing to pay: there is no movement.
 TAKE_NOTHING: Final = Guarded(
-    sa.insert(charges).values(_VALUES).returning(charges.c.purchase_id), UUID, (outbox_follow(),)
+    sa.insert(charges).values(_VALUES).values(promotional=0).returning(charges.c.purchase_id),
+    UUID,
+    (outbox_follow(),),
 )
 
-CHARGE_OF_PURCHASE: Final = Query(sa.select(*_COLUMNS).where(charges.c.purchase_id == bindparam("purchase_id")), Charge)
-BALANCE: Final = Query(sa.select(wallets.c.balance).where(wallets.c.user_id == bindparam("user_id")), int)
+CHARGE_OF_PURCHASE: Final = Query(
+    sa.select(*CHARGE_COLUMNS).where(charges.c.purchase_id == bindparam("purchase_id")), Charge
+)
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What a wallet holds."""
+
+    balance: int = 0
+    promotional: int = 0
+
+
+HELD: Final = Query(
+    sa.select(wallets.c.balance, wallets.c.promotional).where(wallets.c.user_id == bindparam("user_id")), Held
+)
 
 
 class Charges:
@@ -40,6 +59,7 @@ class Charges:
 
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
         self._ctx = ctx
+        self._ledger = ctx.own(Ledger)
 
     async def find(self, purchase_id: UUID) -> Charge | None:
         return await self._ctx.db.first(CHARGE_OF_PURCHASE, purchase_id=purchase_id)
@@ -61,18 +81,20 @@ class Charges:
         try:
             taken = await self._take(wanted)
         except errors.UniqueViolation:  # the twin of this call was faster
-            taken = False
-        if not taken:
+            taken = None
+        if taken is None:
             return await self._earlier(wanted)
         self._ctx.events.announce()
-        return wanted
+        return taken
 
-    async def _take(self, charge: Charge) -> bool:
+    async def _take(self, charge: Charge) -> Charge | None:
         event = self._ctx.events.row(_charged(charge))
-        row = {f"charge_{name}": value for name, value in msgspec.structs.asdict(charge).items()}
+        row = {f"charge_{name}": getattr(charge, name) for name in _VALUES}
         if charge.amount == 0:
-            return await self._ctx.db.guarded(TAKE_NOTHING, **row, **event) is not None
-        return await self._ctx.db.guarded(TAKE, **_movement(charge).values(), **row, **event) is not None
+            await self._ctx.db.guarded(TAKE_NOTHING, **row, **event)
+            return charge
+        state = await self._ctx.db.guarded(TAKE, **self._ledger.values(_movement(charge)), **row, **event)
+        return None if state is None else msgspec.structs.replace(charge, promotional=state.other_promotional)
 
     async def _earlier(self, wanted: Charge) -> Charge:
         """Return the charge that the purchase has; with none, *wanted* was not taken for want of money."""
@@ -84,11 +106,11 @@ class Charges:
         return found
 
     async def _insufficient(self, wanted: Charge) -> InsufficientFunds:
-        balance = await self._ctx.db.first(BALANCE, user_id=wanted.user_id)
-        detail = "Nothing was ever paid into the wallet." if balance is None else f"The wallet holds {balance}."
+        held = await self._ctx.db.first(HELD, user_id=wanted.user_id)
+        detail = "Nothing was ever paid into the wallet." if held is None else f"The wallet holds {held.balance}."
         return InsufficientFunds(
             f"{detail} The price is {wanted.amount} {wanted.currency} (minor units).",
-            extensions={"balance": balance or 0, "price": wanted.amount, "currency": wanted.currency},
+            extensions={"balance": held.balance if held else 0, "price": wanted.amount, "currency": wanted.currency},
         )
 
 
@@ -100,6 +122,7 @@ def _movement(charge: Charge) -> Movement:
         user_id=charge.user_id,
         account=revenue_account(charge.course_id),
         amount=-charge.amount,
+        promotional=None,
         currency=charge.currency,
         course_id=charge.course_id,
         reference=charge.purchase_id,

@@ -15,7 +15,7 @@ from kernel import Context, Event, new_id
 from kernel.contracts.payments import Redemption, VoucherRedeemed, VoucherRefused, WalletToppedUp
 from kernel.database import Command, Query, Session, Timestamp
 from plugins.payments.codes import Codes
-from plugins.payments.ledger import VOUCHER_FLOAT, Movement, credit
+from plugins.payments.ledger import VOUCHER_FLOAT, Ledger, Movement
 from plugins.payments.settings import PaymentsSettings
 from plugins.payments.tables import redemptions, voucher_batches, vouchers
 
@@ -74,6 +74,7 @@ class Redeeming:
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
         self._ctx = ctx
         self._codes = Codes(ctx.secrets)
+        self._ledger = ctx.own(Ledger)
 
     async def redeem(self, session: Session, user_id: UUID, typed: str) -> Redemption:
         """Redeem the voucher whose code was *typed*, or raise `VoucherRefused` with the reason."""
@@ -112,13 +113,14 @@ class Redeeming:
             user_id=user_id,
             account=VOUCHER_FLOAT,
             amount=voucher.amount,
+            promotional=0,
             currency=voucher.currency,
             course_id=None,
             reference=voucher.id,
             reason="",
             created_at=now,
         )
-        balance = await credit(session, movement)
+        state = await self._ledger.credit(session, movement)
         for event in _events(user_id, voucher):
             await self._ctx.events.publish(session, event)
         return Redemption(
@@ -127,7 +129,7 @@ class Redeeming:
             amount=voucher.amount,
             currency=voucher.currency,
             credit="refundable",
-            balance=balance,
+            balance=state.balance,
         )
 
 

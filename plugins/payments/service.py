@@ -17,8 +17,8 @@ class PaymentsService:
 
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
         self._quotes = Quotes(ctx)
-        self._charges = Charges(ctx)
-        self._refunds = Refunds(ctx)
+        self._charges = ctx.own(Charges)
+        self._refunds = ctx.own(Refunds)
 
     async def quote(self, user_id: UUID, course_id: UUID) -> Quote:
         return await self._quotes.quote(user_id, course_id)

@@ -11,17 +11,23 @@ from kernel.database import Timestamp, new_metadata
 
 metadata: Final = new_metadata()
 
-#: The only balances that are stored, so that a purchase locks no row but the buyer's. `version` counts the entries.
+#: The only balances that are stored, so that a purchase locks no row but the buyer's. `promotional` is the part of the
+#: balance that was given away, `moved_promotional` that of the last movement. `version` counts the entries; `head` is
+#: the hash of the last one.
 wallets: Final = sa.Table(
     "wallets",
     metadata,
     Column("user_id", sa.Uuid, primary_key=True),
     Column("balance", sa.BigInteger, nullable=False),
+    Column("promotional", sa.BigInteger, nullable=False),
+    Column("moved_promotional", sa.BigInteger, nullable=False),
     Column("version", sa.BigInteger, nullable=False),
+    Column("head", sa.LargeBinary, nullable=False),
     CheckConstraint("balance >= 0", name="balance"),
+    CheckConstraint("promotional BETWEEN 0 AND balance", name="promotional"),
 )
 
-#: Every movement of money, once for each `key`. `reference` is the purchase or the voucher it belongs to.
+#: Every movement of money, once for each `key`. `reference` is the purchase, voucher or adjustment it belongs to.
 transfers: Final = sa.Table(
     "transfers",
     metadata,
@@ -41,25 +47,33 @@ transfers: Final = sa.Table(
     CheckConstraint("from_account <> to_account", name="accounts"),
 )
 
-#: Two for each transfer, which add up to 0. An entry of a wallet bears what the wallet held after it.
+#: Two for each transfer, which add up to 0, their promotional parts, too. An entry of a wallet bears what the wallet
+#: held after it, and a hash that covers the movement and every one before it (see `chain`).
 entries: Final = sa.Table(
     "entries",
     metadata,
     Column("transfer_id", sa.Uuid, ForeignKey("transfers.id"), primary_key=True),
     Column("account", sa.Text, primary_key=True),
     Column("amount", sa.BigInteger, nullable=False),
+    Column("promotional", sa.BigInteger, nullable=False),
     Column("wallet_id", sa.Uuid, ForeignKey("wallets.user_id")),
     Column("balance_after", sa.BigInteger),
     Column("version", sa.BigInteger),
+    Column("hash", sa.LargeBinary),
     UniqueConstraint("wallet_id", "version"),
     CheckConstraint("amount <> 0", name="amount"),
+    CheckConstraint(
+        "CASE WHEN amount > 0 THEN promotional BETWEEN 0 AND amount ELSE promotional BETWEEN amount AND 0 END",
+        name="promotional",
+    ),
     CheckConstraint("balance_after >= 0", name="balance_after"),
     CheckConstraint(
         "(wallet_id IS NULL) = (balance_after IS NULL) AND (wallet_id IS NULL) = (version IS NULL)", name="wallet"
     ),
+    CheckConstraint("(wallet_id IS NULL) = (hash IS NULL)", name="hash"),
 )
 
-#: What was taken for a purchase. Only `refunded` ever changes.
+#: What was taken for a purchase, `promotional` of it from promotional credit. Only `refunded` and `returned` change.
 charges: Final = sa.Table(
     "charges",
     metadata,
@@ -71,11 +85,21 @@ charges: Final = sa.Table(
     Column("currency", sa.Text, nullable=False),
     Column("refunded", sa.BigInteger, nullable=False),
     Column("created_at", Timestamp, nullable=False),
+    Column("promotional", sa.BigInteger, nullable=False),
+    Column("voucher_id", sa.Uuid),
+    Column("returned", sa.Boolean, nullable=False),
     CheckConstraint("amount >= 0", name="amount"),
     CheckConstraint("refunded BETWEEN 0 AND amount", name="refunded"),
+    CheckConstraint("promotional BETWEEN 0 AND amount", name="promotional"),
+    # Of a charge of nothing only the use of its voucher can go back.
+    CheckConstraint(
+        "CASE WHEN amount > 0 THEN returned = (refunded = amount) ELSE voucher_id IS NOT NULL OR NOT returned END",
+        name="returned",
+    ),
 )
 
 #: `requested` is what the caller asked for, null for "all that is left"; `refunded_after` the charge's sum after it.
+#: The amount is 0 where only the use of a voucher went back.
 refunds: Final = sa.Table(
     "refunds",
     metadata,
@@ -86,7 +110,22 @@ refunds: Final = sa.Table(
     Column("refunded_after", sa.BigInteger, nullable=False),
     Column("reason", sa.Text, nullable=False),
     Column("created_at", Timestamp, nullable=False),
-    CheckConstraint("amount > 0", name="amount"),
+    CheckConstraint("amount >= 0", name="amount"),
+)
+
+#: What administrators put into wallets or took out of them.
+adjustments: Final = sa.Table(
+    "adjustments",
+    metadata,
+    Column("id", sa.Uuid, primary_key=True),
+    Column("user_id", sa.Uuid, nullable=False),
+    Column("amount", sa.BigInteger, nullable=False),
+    Column("credit", sa.Text, nullable=False),
+    Column("reason", sa.Text, nullable=False),
+    Column("adjusted_by", sa.Uuid, nullable=False),
+    Column("created_at", Timestamp, nullable=False),
+    CheckConstraint("amount <> 0", name="amount"),
+    CheckConstraint("credit IN ('refundable', 'promotional')", name="credit"),
 )
 
 #: `request_key` and `request_hash` are of the request that made the batch: a repeat makes no second one.
@@ -137,4 +176,4 @@ redemptions: Final = sa.Table(
 )
 
 #: History: no row of these is ever changed or deleted, which triggers hold against everybody.
-APPEND_ONLY: Final = (transfers, entries, refunds, redemptions)
+APPEND_ONLY: Final = (transfers, entries, refunds, adjustments, redemptions)

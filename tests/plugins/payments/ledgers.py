@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypeVar, cast
+from uuid import UUID
+
+import msgspec
+
+from kernel import Event
 from kernel.database import Database
 from kernel.testing.contracts.payments import DeployedPayments
+from kernel.testing.contracts.payments.deployed import BASE, fresh_key
 from plugins.payments.tables import APPEND_ONLY
 from plugins.payments.verify import Fault, Progress, verify
+
+E = TypeVar("E", bound=Event)
 
 
 def database(bank: DeployedPayments) -> Database:
@@ -31,6 +40,13 @@ async def change(bank: DeployedPayments, *statements: str) -> None:
             await connection.exec_driver_sql(statement)
 
 
+async def adjust(bank: DeployedPayments, user: UUID, amount: int, credit: str = "refundable") -> None:
+    """Put credit into a wallet as administrators do, or take it out."""
+    body = {"amount": amount, "credit": credit, "reason": "test"}
+    path = f"{BASE}/wallets/{user}/adjustments"
+    await bank.administrator().call("POST", path, body, expect=201, headers=fresh_key())
+
+
 async def tamper(bank: DeployedPayments, *statements: str) -> None:
     """Run *statements* with the guards of the history off, as only somebody with the database in hands could."""
     if database(bank).dialect == "postgresql":
@@ -40,3 +56,9 @@ async def tamper(bank: DeployedPayments, *statements: str) -> None:
         off = [f"DROP TRIGGER {table.name}_{what}" for table in APPEND_ONLY for what in ("update", "delete")]
         on = []
     await change(bank, *off, *statements, *on)
+
+
+async def outbox(bank: DeployedPayments, kind: type[E]) -> list[E]:
+    """Return the events of *kind* that were written, the oldest first."""
+    found = await rows(bank, f"SELECT data FROM outbox WHERE type = '{kind.name}' ORDER BY seq")  # ours
+    return [msgspec.json.decode(cast(bytes, data), type=kind) for (data,) in found]
