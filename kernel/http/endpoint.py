@@ -153,4 +153,4 @@ class Endpoint:
 
     def _limits(self, by: str) -> RouteLimits | None:
         limits = [limit for limit in self._route.rate_limits if limit.by == by]
-        return RouteLimits(self._name, limits, self._shared.limiter) if limits else None
+        return RouteLimits(self._name, self._frame.plugin, limits, self._shared.limiter) if limits else None

@@ -16,6 +16,7 @@ from kernel.contracts.payments import (
     PurchaseCharged,
     VoucherBatchCreated,
     VoucherRedeemed,
+    VoucherReturned,
     WalletAdjusted,
     WalletToppedUp,
 )
@@ -44,6 +45,7 @@ class PaymentsPlugin(Plugin[PaymentsSettings]):
             PurchaseCharged,
             VoucherBatchCreated,
             VoucherRedeemed,
+            VoucherReturned,
             WalletAdjusted,
             WalletToppedUp,
         ),

@@ -9,12 +9,18 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import Context, errors, new_id
+from kernel import Context, errors, new_id, problems
 from kernel.contracts.payments import MAX_AMOUNT, Charge, ChargeConflict, InsufficientFunds, PurchaseCharged
-from kernel.database import Follow, Guarded, Query, Returned, outbox_follow
+from kernel.database import Database, Follow, Guarded, Query, Returned, Session, outbox_follow
+from plugins.payments.holdings import HELD, Held
 from plugins.payments.ledger import DEBIT, FOLLOWS, Ledger, Movement, WalletState, bind, revenue_account
+from plugins.payments.quotes import Quotes
 from plugins.payments.settings import PaymentsSettings
-from plugins.payments.tables import charges, wallets
+from plugins.payments.tables import charges
+from plugins.payments.terms import Voucher, is_for
+from plugins.payments.uses import ATTEMPTS
+from plugins.payments.voucher_use import NothingTaken, VoucherUses
+from plugins.payments.vouchers import Vouchers
 
 CHARGE: Final = "charge"
 
@@ -42,30 +48,23 @@ CHARGE_OF_PURCHASE: Final = Query(
 )
 
 
-class Held(msgspec.Struct, frozen=True):
-    """What a wallet holds."""
-
-    balance: int = 0
-    promotional: int = 0
-
-
-HELD: Final = Query(
-    sa.select(wallets.c.balance, wallets.c.promotional).where(wallets.c.user_id == bindparam("user_id")), Held
-)
-
-
 class Charges:
     """Takes money, once for each purchase."""
 
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
         self._ctx = ctx
         self._ledger = ctx.own(Ledger)
+        self._vouchers = ctx.own(Vouchers)
+        self._uses = ctx.own(VoucherUses)
+        self._quotes = ctx.own(Quotes)
 
     async def find(self, purchase_id: UUID) -> Charge | None:
         return await self._ctx.db.first(CHARGE_OF_PURCHASE, purchase_id=purchase_id)
 
-    async def take(self, purchase_id: UUID, user_id: UUID, course_id: UUID, amount: int) -> Charge:
-        """See `Payments.charge`."""
+    async def take(
+        self, purchase_id: UUID, user_id: UUID, course_id: UUID, amount: int, typed: str | None = None
+    ) -> Charge:
+        """See `Payments.charge`; *typed* is the code of a voucher."""
         if not 0 <= amount <= MAX_AMOUNT:
             raise ValueError(f"a charge of {amount} is out of bounds; charge 0 to {MAX_AMOUNT} minor units")
         wanted = Charge(
@@ -78,8 +77,10 @@ class Charges:
             refunded=0,
             created_at=self._ctx.clock.now(),
         )
+        if typed is not None:
+            return await self._take_with(await self._vouchers.find(typed), wanted)
         try:
-            taken = await self._take(wanted)
+            taken = await self._take(self._ctx.db, wanted)
         except errors.UniqueViolation:  # the twin of this call was faster
             taken = None
         if taken is None:
@@ -87,13 +88,46 @@ class Charges:
         self._ctx.events.announce()
         return taken
 
-    async def _take(self, charge: Charge) -> Charge | None:
+    async def _take_with(self, voucher: Voucher | None, wanted: Charge) -> Charge:
+        """Take the money and a use of *voucher*, both or neither; of a top-up there is nothing to use."""
+        off = 0
+        if voucher is not None and voucher.kind != "top-up":
+            wanted = msgspec.structs.replace(wanted, voucher_id=voucher.id)
+            off = await self._quotes.taken_off(wanted.user_id, wanted.course_id, wanted.amount)
+        for _ in range(ATTEMPTS):
+            taken = await self._take_both(voucher, wanted, off)
+            if taken is not None:
+                self._ctx.events.announce()
+                return taken
+            found = await self.find(wanted.purchase_id)
+            if found is not None:
+                return _repeated(found, wanted, known=voucher is not None)
+            await self._vouchers.require_usable(wanted.user_id, voucher, wanted.course_id)
+            await self._require_funds(wanted)
+        raise problems.Conflict("Too many requests of yours use this voucher at once; repeat this one in a moment.")
+
+    async def _take_both(self, voucher: Voucher | None, wanted: Charge, off: int) -> Charge | None:
+        """Return the charge, None if there was none, for whatever reason; then nothing was used, either."""
+        if voucher is None or self._vouchers.refusal_now(voucher) or not is_for(voucher, wanted.course_id):
+            return None
+        try:
+            async with self._ctx.db.transaction() as session:
+                if wanted.voucher_id is not None:
+                    await self._uses.take(session, voucher, wanted, off)
+                taken = await self._take(session, wanted)
+                if taken is None:
+                    raise NothingTaken
+                return taken
+        except (NothingTaken, errors.UniqueViolation):
+            return None
+
+    async def _take(self, db: Session | Database, charge: Charge) -> Charge | None:
         event = self._ctx.events.row(_charged(charge))
         row = {f"charge_{name}": getattr(charge, name) for name in _VALUES}
         if charge.amount == 0:
-            await self._ctx.db.guarded(TAKE_NOTHING, **row, **event)
+            await db.guarded(TAKE_NOTHING, **row, **event)
             return charge
-        state = await self._ctx.db.guarded(TAKE, **self._ledger.values(_movement(charge)), **row, **event)
+        state = await db.guarded(TAKE, **self._ledger.values(movement_of(charge)), **row, **event)
         return None if state is None else msgspec.structs.replace(charge, promotional=state.other_promotional)
 
     async def _earlier(self, wanted: Charge) -> Charge:
@@ -101,9 +135,12 @@ class Charges:
         found = await self.find(wanted.purchase_id)
         if found is None:
             raise await self._insufficient(wanted)
-        if (found.user_id, found.course_id, found.amount) != (wanted.user_id, wanted.course_id, wanted.amount):
-            raise ChargeConflict(f"The purchase {wanted.purchase_id} was charged with other values.")
-        return found
+        return _repeated(found, wanted)
+
+    async def _require_funds(self, wanted: Charge) -> None:
+        held = await self._ctx.db.first(HELD, user_id=wanted.user_id) or Held()
+        if held.balance < wanted.amount:
+            raise await self._insufficient(wanted)
 
     async def _insufficient(self, wanted: Charge) -> InsufficientFunds:
         held = await self._ctx.db.first(HELD, user_id=wanted.user_id)
@@ -114,9 +151,18 @@ class Charges:
         )
 
 
-def _movement(charge: Charge) -> Movement:
+def _repeated(found: Charge, wanted: Charge, *, known: bool = True) -> Charge:
+    """Return the charge that was *found* if it is the one *wanted*; *known*: there is such a voucher as was named."""
+    values = [(one.user_id, one.course_id, one.amount, one.voucher_id) for one in (found, wanted)]
+    if values[0] != values[1] or not known:
+        raise ChargeConflict(f"The purchase {wanted.purchase_id} was charged with other values.")
+    return found
+
+
+def movement_of(charge: Charge) -> Movement:
+    """Return the movement of money that *charge* is; they share their id, so that the chain covers it."""
     return Movement(
-        id=new_id(),
+        id=charge.id,
         key=f"charge:{charge.purchase_id}",
         kind=CHARGE,
         user_id=charge.user_id,

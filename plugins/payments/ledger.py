@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -21,13 +21,10 @@ from kernel import Context, problems
 from kernel.database import Follow, Guarded, Returned, Session, Sha256
 from plugins.payments.chain import BEGINNING, Covered, Seal
 from plugins.payments.settings import PaymentsSettings
-from plugins.payments.tables import entries, transfers, wallets
+from plugins.payments.tables import MAX_BALANCE, entries, transfers, wallets
 
 VOUCHER_FLOAT: Final = "platform:voucher_float"  # what vouchers brought into wallets, negative
 ADJUSTMENTS: Final = "platform:adjustments"  # what administrators put into wallets, negative
-
-#: What a wallet can hold, in minor units: exact in 64 bits and in JavaScript.
-MAX_BALANCE: Final = 10**15
 
 
 def wallet_account(user_id: UUID) -> str:
@@ -160,30 +157,33 @@ WITHDRAW: Final = Guarded(
     FOLLOWS,
 )
 
-_FIRST: Final = insert(wallets).values(
-    user_id=_OWNER,
-    balance=_CHANGE,
-    promotional=_PROMOTIONAL,
-    moved_promotional=_PROMOTIONAL,
-    version=1,
-    head=Sha256(sa.literal(BEGINNING, sa.LargeBinary()), _DIGEST),
-)
-#: Adds to a wallet, which need not be there yet, and touches nothing if it would hold too much.
-CREDIT: Final = Guarded(
-    _FIRST.on_conflict_do_update(
-        index_elements=["user_id"],
-        set_={
-            "balance": wallets.c.balance + _FIRST.excluded.balance,
-            "promotional": wallets.c.promotional + _FIRST.excluded.promotional,
-            "moved_promotional": _FIRST.excluded.moved_promotional,
-            "version": wallets.c.version + 1,
-            "head": Sha256(wallets.c.head, _DIGEST),
-        },
-        where=wallets.c.balance + _FIRST.excluded.balance <= MAX_BALANCE,
-    ).returning(*_STATE),
-    WalletState,
-    FOLLOWS,
-)
+_NEW_WALLET: Final[dict[str, sa.ColumnElement[Any]]] = {
+    "user_id": _OWNER,
+    "balance": _CHANGE,
+    "promotional": _PROMOTIONAL,
+    "moved_promotional": _PROMOTIONAL,
+    "version": sa.literal_column("1"),
+    "head": Sha256(bindparam("beginning", BEGINNING, type_=sa.LargeBinary()), _DIGEST),
+    "moved_digest": _DIGEST,
+}
+_ADDED: Final = insert(wallets).from_select(list(_NEW_WALLET), sa.select(*_NEW_WALLET.values()))
+
+
+def _credit(where: sa.ColumnElement[bool] | None = None) -> sa.sql.dml.ReturningInsert[Any]:
+    """Add `change` to a wallet, which need not be there yet; of several at once each has its values in `excluded`."""
+    added = {name: wallets.c[name] + _ADDED.excluded[name] for name in ("balance", "promotional")}
+    moved = {name: _ADDED.excluded[name] for name in ("moved_promotional", "moved_digest")}
+    head = Sha256(wallets.c.head, _ADDED.excluded.moved_digest)
+    return _ADDED.on_conflict_do_update(
+        index_elements=["user_id"], set_={**added, **moved, "version": wallets.c.version + 1, "head": head}, where=where
+    ).returning(*_STATE)
+
+
+#: Adds to a wallet, and touches nothing if it would hold too much.
+CREDIT: Final = Guarded(_credit(wallets.c.balance + _ADDED.excluded.balance <= MAX_BALANCE), WalletState, FOLLOWS)
+#: Adds to wallets after another change, which would not be undone if this touched nothing: so it always does, and what
+#: follows has to refuse a wallet that holds too much.
+CREDIT_AFTER: Final = _credit()
 
 
 class Ledger:

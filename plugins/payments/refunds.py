@@ -19,6 +19,7 @@ from plugins.payments.charges import CHARGE_COLUMNS, CHARGE_OF_PURCHASE
 from plugins.payments.ledger import Ledger, Movement, bind, revenue_account
 from plugins.payments.settings import PaymentsSettings
 from plugins.payments.tables import charges, refunds, wallets
+from plugins.payments.voucher_use import VoucherUses
 
 REFUND: Final = "refund"
 
@@ -94,6 +95,7 @@ class Refunds:
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
         self._ctx = ctx
         self._ledger = ctx.own(Ledger)
+        self._uses = ctx.own(VoucherUses)
 
     async def give(self, wish: Wish, tell: Tell | None = None) -> Charge:
         """See `Payments.refund`; publish also what *tell* makes of it."""
@@ -108,6 +110,7 @@ class Refunds:
 
     async def _give(self, session: Session, wish: Wish, charge: Charge | None, tell: Tell | None) -> Charge:
         if charge is not None:
+            await self._uses.lock(session, charge)
             await session.first(LOCK_WALLET, user_id=charge.user_id)
             charge = await session.first(LOCK_CHARGE, purchase_id=wish.purchase_id)
         earlier = await session.first(EARLIER, key=wish.key)
@@ -124,9 +127,9 @@ class Refunds:
     async def _move(self, session: Session, wish: Wish, charge: Charge, after: Charge) -> None:
         now = self._ctx.clock.now()
         amount = after.refunded - charge.refunded
-        # The wallet comes first here as it does when a charge is taken: the same order everywhere, no deadlock.
+        # Voucher, wallet, charge, as when a charge is taken: the same order everywhere, no deadlock.
         if amount:
-            await self._ledger.credit(session, _movement(wish, charge, after, now))
+            await self._ledger.credit(session, movement_of(wish, charge, after, now))
         refunded = await session.guarded(
             GIVE_BACK,
             purchase=charge.purchase_id,
@@ -140,6 +143,8 @@ class Refunds:
         )
         if refunded is None:
             raise _too_little(charge)
+        if after.returned:
+            await self._uses.give_back(session, charge, now)
         session.after_commit(self._ctx.events.announce)
 
 
@@ -170,7 +175,8 @@ def promotional_of(amount: int, promotional: int, refunded: int) -> int:
     return max(0, refunded - (amount - promotional))
 
 
-def _movement(wish: Wish, charge: Charge, after: Charge, now: datetime) -> Movement:
+def movement_of(wish: Wish, charge: Charge, after: Charge, now: datetime) -> Movement:
+    """Return the movement of money that makes *charge* what it is *after* the refund."""
     before_and_after = (promotional_of(charge.amount, charge.promotional, one.refunded) for one in (charge, after))
     promotional_before, promotional_after = before_and_after
     return Movement(

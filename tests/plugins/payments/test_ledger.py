@@ -9,9 +9,8 @@ from kernel import new_id
 from kernel.contracts.payments import InsufficientFunds, PurchaseCharged
 from kernel.testing.contracts.payments import DeployedPayments
 from kernel.testing.contracts.payments.deployed import REDEEM, fresh_key
-from plugins.payments.ledger import MAX_BALANCE
 from plugins.payments.refunds import GIVE_BACK
-from plugins.payments.tables import APPEND_ONLY
+from plugins.payments.tables import APPEND_ONLY, MAX_BALANCE
 from tests.plugins.payments.ledgers import adjust, change, database, faults, rows
 
 

@@ -12,7 +12,7 @@ from kernel.contracts.payments import PurchaseCharged, VoucherRedeemed, WalletTo
 from kernel.testing.contracts.payments.harness import PRICE, PaymentsHarness, bought_with, refusal, told
 
 #: What no voucher ever had as its code.
-NO_CODES: Final = ("", "0000-0000-0000-0000", "what?", "ÄÖÜ", "x" * 100, "' OR 1=1", "\0")
+NO_CODES: Final = ("", "0000-0000-0000-0000", "what?", "ÄÖÜ", "x" * 100, "' OR 1=1")
 
 
 class VouchersContract:
@@ -61,7 +61,7 @@ class VouchersContract:
         await harness.fund(person, PRICE)
         before = await told(harness, WalletToppedUp)
 
-        for code in NO_CODES:
+        for code in (*NO_CODES, "\0"):
             assert await refusals(harness, code, course, person) == ["unknown"] * 3, code
             assert await refusals(harness, code) == ["unknown"] * 2, code
 
