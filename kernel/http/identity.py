@@ -43,7 +43,7 @@ class Identity(Protocol):
         Called once the permission is checked and before anything else is done, for each route that changes something.
         Raise, and the request fails. Needed of who sets an `actor`.
         """
-        raise NotImplementedError("a provider of auth/1 that sets an actor must record what the actor does")
+        raise TypeError("a provider of auth/1 that sets an actor must record what the actor does")
 
 
 IDENTITY: Final[Capability[Identity]] = Capability("auth", 1)

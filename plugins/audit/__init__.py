@@ -14,7 +14,7 @@ from kernel.contracts.personal_data import PERSONAL_DATA
 from plugins.audit import commands, migrations
 from plugins.audit.api import VIEW, AuditApi
 from plugins.audit.log import AuditLog
-from plugins.audit.personal import AuditPersonalData
+from plugins.audit.personal_data import AuditPersonalData
 from plugins.audit.tables import metadata
 
 

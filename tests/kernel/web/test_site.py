@@ -44,7 +44,7 @@ def paths(deployment: Deployment) -> list[str]:
     """Return every path that is read, the files included, with something in place of its placeholders."""
     routes = deployment.platform.app.router.routes()
     found = {route.resource.canonical for route in routes if route.resource and route.method == "GET"}
-    return sorted(path.replace("{", "x").replace("}", "x") for path in found) + ["/static/kernel/site.css", "/nothing"]
+    return [*sorted(path.replace("{", "x").replace("}", "x") for path in found), "/static/kernel/site.css", "/nothing"]
 
 
 async def test_every_answer_bears_the_security_headers(deploy: Deploy) -> None:

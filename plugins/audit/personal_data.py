@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from kernel import Context
-from kernel.contracts.personal_data import Document, Kept, Receipt, Subject
+from kernel.contracts.personal_data import Document, Kept, Receipt, Subject, document
 from kernel.database import Query
 from plugins.audit.tables import acts
 
@@ -61,7 +61,7 @@ _KEPT: Final = Kept(
 
 
 class AuditPersonalData:
-    """Fulfils `personal_data/1`."""
+    """Contributes to `personal_data/1`."""
 
     def __init__(self, ctx: Context) -> None:
         self._db = ctx.db
@@ -71,7 +71,7 @@ class AuditPersonalData:
         while following := await self._after(subject, told[-1].number if told else 0):
             told += following
         if told:
-            yield Document(name="acts.json", content=msgspec.json.encode(told))
+            yield document("acts.json", told)
 
     async def erase(self, subject: Subject) -> Receipt:
         return Receipt(kept=(_KEPT,) if await self._after(subject, 0) else ())
