@@ -128,8 +128,9 @@ class Exporting:
         until = self._ctx.clock.now() + delay_after(export.attempts)
         state = FAILED if export.attempts >= ATTEMPTS else WAITING
         values = {"new_state": state, "until": until, "why": reason}
-        await self._ctx.db.run(PUT_OFF, export=export.id, claim=export.attempts, **values)
-        await self._ctx.db.run(FORGET_CHUNKS, export=export.id, through=export.attempts)
+        async with self._ctx.db.transaction() as session:
+            await session.run(PUT_OFF, export=export.id, claim=export.attempts, **values)
+            await session.run(FORGET_CHUNKS, export=export.id, through=export.attempts)
 
 
 class _Keeper:
