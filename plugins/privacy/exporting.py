@@ -96,13 +96,12 @@ class Exporting:
     async def _add(self, archive: Archive, contributor: Contributor, subject: Subject, export: Export) -> list[str]:
         """Add all that one plugin hands out; return the names of the files."""
         names = []
+        await self._extend(export)
         try:
-            async for document in contributor.export(subject):
-                await archive.add(contributor.plugin, document.name, document.content)
-                await self._extend(export)
-                names.append(document.name)
-        except Overtaken:
-            raise
+            async with asyncio.timeout(LEASE.total_seconds()):
+                async for document in contributor.export(subject):
+                    await archive.add(contributor.plugin, document.name, document.content)
+                    names.append(document.name)
         except Exception as error:
             raise PluginFailed(f"{contributor.plugin}: {type(error).__name__}") from error
         return names
