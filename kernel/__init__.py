@@ -25,15 +25,19 @@ from kernel.plugin import (
     Provide,
     hookimpl,
 )
+from kernel.redaction import ERASED, Identifiers, Personal
 from kernel.secrets import Secrets, Unsealable
 from kernel.settings import NoSettings, Rate, Secret, Settings
+from kernel.traces import TRACES, Traces
 from kernel.web import declarations as web
 
 __all__ = [
     "API_VERSION",
+    "ERASED",
     "IDENTITY",
     "PUBLIC",
     "SIGNED_IN",
+    "TRACES",
     "Answer",
     "Capability",
     "Check",
@@ -47,6 +51,7 @@ __all__ = [
     "Event",
     "EventHandler",
     "Idempotency",
+    "Identifiers",
     "Identity",
     "Manifest",
     "Migrations",
@@ -54,6 +59,7 @@ __all__ = [
     "Page",
     "PageQuery",
     "Permission",
+    "Personal",
     "Plugin",
     "Principal",
     "Provide",
@@ -65,6 +71,7 @@ __all__ = [
     "Secret",
     "Secrets",
     "Settings",
+    "Traces",
     "Unsealable",
     "api_document",
     "delete",

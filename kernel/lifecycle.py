@@ -175,7 +175,8 @@ class Platform:
             roles=self.assembly.roles,
         )
         declarations = declare(self.assembly.hooks, member.manifest, member.permissions, context)
-        return Running(context=context, database=database, tasks=tasks, declarations=declarations)
+        traces = self.events.traces(member.name, database)
+        return Running(context=context, database=database, tasks=tasks, declarations=declarations, traces=traces)
 
     def _identity(self) -> str:
         place = sa.make_url(self.config.database.url).set(username=None, password=None)  # which may change

@@ -30,7 +30,7 @@ LAST_REDIS: Final = 15  # database; the copies use those before it, the first is
 AT_ONCE: Final = 3  # deployments; starting one takes a core
 BREAKS: Final = 20  # of all connections
 PURCHASE: Final = ("enrollments.before-charge", "enrollments.charged", "enrollments.enrolled")
-REDEMPTION: Final = ("payments.voucher-used", "events.written")
+REDEMPTION: Final = ("payments.redeemed",)
 REFUND: Final = ("payments.credited", "enrollments.paid-back")
 EVENTS: Final = ("events.positioned", "events.published", "events.sent", "events.received", "events.handled")
 
