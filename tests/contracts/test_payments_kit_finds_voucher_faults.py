@@ -17,6 +17,7 @@ from kernel.contracts.payments import (
     NothingToRefund,
     Quote,
     Redemption,
+    VoucherKind,
     VoucherOffer,
     VoucherRedeemed,
     VoucherRefused,
@@ -190,6 +191,21 @@ class PaysOutGifts(InMemoryPayments):
         super().fund(user_id, amount)
 
 
+class AlwaysCredit(Voucher):
+    """Takes itself for a top-up."""
+
+    @property
+    def kind(self) -> VoucherKind:
+        return "top-up"
+
+
+class TurnsDiscountsIntoCredit(InMemoryPayments):
+    """Redeems whatever says an amount."""
+
+    def _top_up(self, user_id: UUID, voucher: Voucher) -> Redemption:
+        return super()._top_up(user_id, AlwaysCredit(**vars(voucher)))
+
+
 class RoundedDown(Voucher):
     """Keeps half cents for the institution."""
 
@@ -285,6 +301,7 @@ FAULTS: tuple[tuple[type[InMemoryPayments], Test], ...] = (
     (RefundsPromotionalCreditFirst, KIT.test_refund_goes_the_way_it_came_the_refundable_part_first),
     (TurnsGiftsIntoMoney, KIT.test_refund_of_promotional_credit_is_promotional),
     (PaysOutGifts, KIT.test_redemption_adds_credit_of_the_voucher_s_kind),
+    (TurnsDiscountsIntoCredit, KIT.test_only_a_top_up_is_redeemed),
     (pricing_by(RoundedDown), KIT.test_discount_is_taken_off_the_price),
     (pricing_by(Dearer), KIT.test_discount_is_taken_off_the_price),
     (ignoring("not-yet-valid"), KIT.test_voucher_counts_in_its_time_only),
