@@ -113,7 +113,7 @@ async def test_fields_that_nobody_asked_for_are_refused_by_every_write(deploy: D
 
 
 @pytest.mark.sqlite_only
-async def test_administrator_routes_are_no_learners_business(deploy: Deploy) -> None:
+async def test_voucher_is_shown_once_to_who_made_it_and_to_no_learner(deploy: Deploy) -> None:
     """A18: a code is shown once, to who made it; its digest alone is kept, and no list shows it again."""
     deployment = await deploy("auth", "mail", "courses", "payments")
     admin = await deployment.sign_in("admin@school.test", roles=("admin",))
