@@ -134,11 +134,11 @@ class Endpoint:
     async def _handle(self, request: Request, arguments: Arguments) -> Reply | web.StreamResponse:
         result = await self._route.handler(**arguments)
         encode = self._signature.encode
-        if encode is not None:
-            return encode(result, self._route.status, request.http)
-        if not isinstance(result, web.StreamResponse):
+        if self._signature.responds and isinstance(result, web.StreamResponse):
+            return result
+        if encode is None:
             raise TypeError(f"{self._name} is annotated with a response and returned {type(result).__name__}")
-        return result
+        return encode(result, self._route.status, request.http)
 
     def _finish(self, http: web.Request, reply: Reply) -> web.StreamResponse:
         if reply.status == 200 and not self._unsafe:
