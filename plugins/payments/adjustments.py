@@ -14,8 +14,8 @@ from kernel.contracts.audit import ActRecorded, act
 from kernel.contracts.payments import MAX_AMOUNT, Credit, InsufficientFunds, WalletAdjusted
 from kernel.contracts.payments_http import Wallet
 from kernel.database import Command, Session
-from plugins.payments.charges import HELD, Held
-from plugins.payments.ledger import ADJUSTMENTS, Ledger, Movement, WalletState, bind
+from plugins.payments.holdings import HELD, Held
+from plugins.payments.ledger import ADJUSTMENTS, Ledger, Movement, bind
 from plugins.payments.settings import PaymentsSettings
 from plugins.payments.tables import adjustments
 
@@ -39,6 +39,7 @@ class Adjustment(NewAdjustment, frozen=True, kw_only=True):
 
     id: UUID
     user_id: UUID
+    currency: str
     adjusted_by: UUID
     created_at: datetime
 
@@ -73,46 +74,49 @@ class Adjustments:
             **msgspec.structs.asdict(new),
             id=new_id(),
             user_id=user_id,
+            currency=self._ctx.deployment.currency,
             adjusted_by=request.principal.actor or request.principal.id,
             created_at=self._ctx.clock.now(),
         )
-        state = await self._move(session, adjustment)
+        held = await self._move(session, adjustment)
         await session.run(ADD_ADJUSTMENT, **msgspec.structs.asdict(adjustment))
-        currency = self._ctx.deployment.currency
-        await self._ctx.events.publish(session, _adjusted(adjustment, currency))
-        await self._ctx.events.publish(session, _act(request, adjustment, state))
-        refundable = state.balance - state.promotional
-        wallet = Wallet(balance=state.balance, currency=currency, refundable=refundable, promotional=state.promotional)
-        return Adjusted(adjustment=adjustment, wallet=wallet)
+        await self._ctx.events.publish(session, _adjusted(adjustment))
+        await self._ctx.events.publish(session, _act(request, adjustment, held))
+        return Adjusted(adjustment=adjustment, wallet=held.shown(adjustment.currency))
 
-    async def _move(self, session: Session, adjustment: Adjustment) -> WalletState:
-        movement = _movement(adjustment, self._ctx.deployment.currency)
-        if adjustment.amount > 0:
-            return await self._ledger.credit(session, movement)
-        state = await self._ledger.withdraw(session, movement)
+    async def _move(self, session: Session, adjustment: Adjustment) -> Held:
+        movement = movement_of(adjustment)
+        give = self._ledger.credit if adjustment.amount > 0 else self._ledger.withdraw
+        state = await give(session, movement)
         if state is None:
             raise await self._insufficient(session, adjustment)
-        return state
+        return Held(state.balance, state.promotional)
 
     async def _insufficient(self, session: Session, adjustment: Adjustment) -> InsufficientFunds:
         held = await session.first(HELD, user_id=adjustment.user_id) or Held()
-        has = held.promotional if adjustment.credit == "promotional" else held.balance - held.promotional
+        has = held.promotional if adjustment.credit == "promotional" else held.refundable
         return InsufficientFunds(
             f"The wallet holds {has} of {adjustment.credit} credit; take that much or less.",
             extensions={"credit": adjustment.credit, "held": has},
         )
 
 
-def _movement(adjustment: Adjustment, currency: str) -> Movement:
+def key_of(adjustment_id: UUID, adjusted_by: UUID) -> str:
+    """Return the key of the movement; it holds what else the chain would not cover."""
+    return f"adjustment:{adjustment_id}:{adjusted_by}"
+
+
+def movement_of(adjustment: Adjustment) -> Movement:
+    """Return the movement of money that *adjustment* is."""
     return Movement(
-        id=new_id(),
-        key=f"adjustment:{adjustment.id}",
+        id=adjustment.id,
+        key=key_of(adjustment.id, adjustment.adjusted_by),
         kind=ADJUSTMENT,
         user_id=adjustment.user_id,
         account=ADJUSTMENTS,
         amount=adjustment.amount,
         promotional=_promotional(adjustment),
-        currency=currency,
+        currency=adjustment.currency,
         course_id=None,
         reference=adjustment.id,
         reason=adjustment.reason,
@@ -124,19 +128,19 @@ def _promotional(adjustment: Adjustment) -> int:
     return adjustment.amount if adjustment.credit == "promotional" else 0
 
 
-def _adjusted(adjustment: Adjustment, currency: str) -> WalletAdjusted:
+def _adjusted(adjustment: Adjustment) -> WalletAdjusted:
     return WalletAdjusted(
         user_id=adjustment.user_id,
         amount=adjustment.amount,
-        currency=currency,
+        currency=adjustment.currency,
         credit=adjustment.credit,
         reason=adjustment.reason,
         adjusted_by=adjustment.adjusted_by,
     )
 
 
-def _act(request: Request, adjustment: Adjustment, state: WalletState) -> ActRecorded:
-    balance, promotional = state.balance, state.promotional
+def _act(request: Request, adjustment: Adjustment, held: Held) -> ActRecorded:
+    balance, promotional = held.balance, held.promotional
     return act(
         request,
         "payments.adjust_wallet",

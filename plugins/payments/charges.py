@@ -12,10 +12,11 @@ from sqlalchemy import bindparam
 from kernel import Context, errors, new_id, problems
 from kernel.contracts.payments import MAX_AMOUNT, Charge, ChargeConflict, InsufficientFunds, PurchaseCharged
 from kernel.database import Database, Follow, Guarded, Query, Returned, Session, outbox_follow
+from plugins.payments.holdings import HELD, Held
 from plugins.payments.ledger import DEBIT, FOLLOWS, Ledger, Movement, WalletState, bind, revenue_account
 from plugins.payments.quotes import Quotes
 from plugins.payments.settings import PaymentsSettings
-from plugins.payments.tables import charges, wallets
+from plugins.payments.tables import charges
 from plugins.payments.terms import Voucher, is_for
 from plugins.payments.uses import ATTEMPTS
 from plugins.payments.voucher_use import NothingTaken, VoucherUses
@@ -44,18 +45,6 @@ TAKE_NOTHING: Final = Guarded(
 
 CHARGE_OF_PURCHASE: Final = Query(
     sa.select(*CHARGE_COLUMNS).where(charges.c.purchase_id == bindparam("purchase_id")), Charge
-)
-
-
-class Held(msgspec.Struct, frozen=True):
-    """What a wallet holds."""
-
-    balance: int = 0
-    promotional: int = 0
-
-
-HELD: Final = Query(
-    sa.select(wallets.c.balance, wallets.c.promotional).where(wallets.c.user_id == bindparam("user_id")), Held
 )
 
 
@@ -138,7 +127,7 @@ class Charges:
         if charge.amount == 0:
             await db.guarded(TAKE_NOTHING, **row, **event)
             return charge
-        state = await db.guarded(TAKE, **self._ledger.values(_movement(charge)), **row, **event)
+        state = await db.guarded(TAKE, **self._ledger.values(movement_of(charge)), **row, **event)
         return None if state is None else msgspec.structs.replace(charge, promotional=state.other_promotional)
 
     async def _earlier(self, wanted: Charge) -> Charge:
@@ -170,9 +159,10 @@ def _repeated(found: Charge, wanted: Charge, *, known: bool = True) -> Charge:
     return found
 
 
-def _movement(charge: Charge) -> Movement:
+def movement_of(charge: Charge) -> Movement:
+    """Return the movement of money that *charge* is; they share their id, so that the chain covers it."""
     return Movement(
-        id=new_id(),
+        id=charge.id,
         key=f"charge:{charge.purchase_id}",
         kind=CHARGE,
         user_id=charge.user_id,

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam
 from kernel import Context, errors, new_id, problems
 from kernel.contracts.payments import Redemption, VoucherRedeemed, WalletToppedUp
 from kernel.database import Follow, Guarded, Query, Returned, outbox_follow
-from plugins.payments.charges import HELD, Held
+from plugins.payments.holdings import HELD, Held
 from plugins.payments.ledger import (
     CREDIT_AFTER,
     FOLLOWS,

@@ -129,7 +129,7 @@ class Refunds:
         amount = after.refunded - charge.refunded
         # Voucher, wallet, charge, as when a charge is taken: the same order everywhere, no deadlock.
         if amount:
-            await self._ledger.credit(session, _movement(wish, charge, after, now))
+            await self._ledger.credit(session, movement_of(wish, charge, after, now))
         refunded = await session.guarded(
             GIVE_BACK,
             purchase=charge.purchase_id,
@@ -175,7 +175,8 @@ def promotional_of(amount: int, promotional: int, refunded: int) -> int:
     return max(0, refunded - (amount - promotional))
 
 
-def _movement(wish: Wish, charge: Charge, after: Charge, now: datetime) -> Movement:
+def movement_of(wish: Wish, charge: Charge, after: Charge, now: datetime) -> Movement:
+    """Return the movement of money that makes *charge* what it is *after* the refund."""
     before_and_after = (promotional_of(charge.amount, charge.promotional, one.refunded) for one in (charge, after))
     promotional_before, promotional_after = before_and_after
     return Movement(

@@ -125,6 +125,7 @@ adjustments: Final = sa.Table(
     Column("user_id", sa.Uuid, nullable=False),
     Column("amount", sa.BigInteger, nullable=False),
     Column("credit", sa.Text, nullable=False),
+    Column("currency", sa.Text, nullable=False),
     Column("reason", sa.Text, nullable=False),
     Column("adjusted_by", sa.Uuid, nullable=False),
     Column("created_at", Timestamp, nullable=False),

@@ -14,7 +14,8 @@ from kernel import Context, Page, PageQuery, page
 from kernel.contracts.payments_http import StatementLine, Wallet
 from kernel.database import Query
 from plugins.payments.adjustments import ADJUSTMENT
-from plugins.payments.charges import CHARGE, HELD, Held
+from plugins.payments.charges import CHARGE
+from plugins.payments.holdings import HELD, Held
 from plugins.payments.redemption import VOUCHER
 from plugins.payments.refunds import REFUND
 from plugins.payments.settings import PaymentsSettings
@@ -67,12 +68,7 @@ class Wallets:
 
     async def wallet(self, user_id: UUID) -> Wallet:
         held = await self._ctx.db.first(HELD, user_id=user_id) or Held()
-        return Wallet(
-            balance=held.balance,
-            currency=self._ctx.deployment.currency,
-            refundable=held.balance - held.promotional,
-            promotional=held.promotional,
-        )
+        return held.shown(self._ctx.deployment.currency)
 
     async def statement(self, user_id: UUID, query: PageQuery) -> Page[StatementLine]:
         before = query.after(int) or _AFTER_ALL

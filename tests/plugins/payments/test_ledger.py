@@ -9,9 +9,8 @@ from kernel import new_id
 from kernel.contracts.payments import InsufficientFunds, PurchaseCharged
 from kernel.testing.contracts.payments import DeployedPayments
 from kernel.testing.contracts.payments.deployed import REDEEM, fresh_key
-from plugins.payments.ledger import MAX_BALANCE
 from plugins.payments.refunds import GIVE_BACK
-from plugins.payments.tables import APPEND_ONLY
+from plugins.payments.tables import APPEND_ONLY, MAX_BALANCE
 from tests.plugins.payments.ledgers import adjust, change, database, faults, rows
 
 
@@ -64,7 +63,8 @@ async def test_history_can_not_be_changed(bank: DeployedPayments) -> None:
     """The database refuses every change of what was written, to the plugin's own role, too."""
     buyer, purchase = new_id(), new_id()
     await bank.fund(buyer, 4000)
-    await bank.payments.charge(purchase, buyer, new_id(), 1500)
+    code = await bank.voucher(kind="discount", price=1500)
+    await bank.payments.charge(purchase, buyer, new_id(), 1500, voucher=code)
     await bank.payments.refund(purchase, None, key="all", reason="all")
     await adjust(bank, buyer, 100)
 

@@ -108,6 +108,7 @@ def create_adjustments() -> None:
         sa.Column("user_id", sa.Uuid, nullable=False),
         sa.Column("amount", sa.BigInteger, nullable=False),
         sa.Column("credit", sa.Text, nullable=False),
+        sa.Column("currency", sa.Text, nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("adjusted_by", sa.Uuid, nullable=False),
         sa.Column("created_at", Timestamp, nullable=False),
