@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, ClassVar, Final, Protocol
 from uuid import UUID
 
-from kernel import Event, Request
+from kernel import Event, Personal, Request
 from kernel.capabilities import Capability
 
 
@@ -18,6 +18,10 @@ class ActRecorded(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "audit.act_recorded.v1"
     key: ClassVar[str] = "subject"
+    personal: ClassVar[Personal] = {
+        "actor": {"origin": ""},
+        "subject": {"reason": "", "before": None, "after": None},
+    }
     action: str  #: the plugin and what was done, such as `auth.set_roles`
     subject: str  #: its kind and id, such as `account:0198…`
     actor: UUID | None  #: who; None on the command line

@@ -18,10 +18,12 @@ from kernel.contracts.auth import (
     UserRegistered,
 )
 from kernel.contracts.mail import MAIL, MailRequested
+from kernel.contracts.personal_data import PERSONAL_DATA
 from plugins.auth import commands, migrations
 from plugins.auth.accounts_api import MANAGE_ACCOUNTS, AccountsApi
 from plugins.auth.api import AuthApi
 from plugins.auth.identity import AuthIdentity
+from plugins.auth.personal_data import AuthPersonalData
 from plugins.auth.settings import AuthSettings
 from plugins.auth.tables import metadata
 from plugins.auth.watch import watching
@@ -34,7 +36,7 @@ class AuthPlugin(Plugin[AuthSettings]):
         name="auth",
         version="1.0.0",
         summary="Sign-in by email codes, sessions, tokens and roles",
-        provides=(AUTH,),
+        provides=(AUTH, PERSONAL_DATA),
         requires=(MAIL,),
         publishes=(
             MailRequested,
@@ -62,6 +64,7 @@ class AuthPlugin(Plugin[AuthSettings]):
     @hookimpl
     def services(self, ctx: Context[AuthSettings]) -> Iterable[Provide[object]]:
         yield Provide(AUTH, lambda: contextlib.nullcontext(ctx.own(AuthIdentity)))
+        yield Provide(PERSONAL_DATA, lambda: contextlib.nullcontext(AuthPersonalData(ctx)))
 
     @hookimpl
     def routes(self, ctx: Context[AuthSettings]) -> Iterable[Route]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from kernel import Context, Principal, problems
 from kernel.contracts.auth import Account
 from plugins.auth.accounts import find, grant
 from plugins.auth.addresses import checked
+from plugins.auth.administration import Administration
 from plugins.auth.revocations import Revocations
 from plugins.auth.settings import AuthSettings
 from plugins.auth.tokens import AccessTokens, Claims
@@ -57,6 +59,11 @@ class AuthIdentity:
     async def account(self, user_id: UUID) -> Account | None:
         row = await find(self._db, user_id)
         return row.account() if row else None
+
+    async def close(self, user_id: UUID) -> None:
+        async with self._db.transaction() as session:
+            with contextlib.suppress(problems.NotFound):
+                await self._ctx.own(Administration).disable(session, user_id)
 
     async def grant(self, email: str, roles: Iterable[str]) -> Account:
         return await grant(self._ctx, checked(email), roles)

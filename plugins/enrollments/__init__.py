@@ -10,11 +10,13 @@ from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plug
 from kernel.contracts import enrollments as contract
 from kernel.contracts.courses import COURSE_ACCESS, COURSES
 from kernel.contracts.payments import PAYMENTS, ChargeRefunded, PurchaseCharged
+from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS
 from plugins.enrollments import api, migrations
 from plugins.enrollments.buying import Buying
 from plugins.enrollments.errands import Errands
 from plugins.enrollments.permissions import PERMISSIONS
+from plugins.enrollments.personal_data import EnrollmentsPersonalData
 from plugins.enrollments.refunding import Refunding
 from plugins.enrollments.running import Runner
 from plugins.enrollments.service import EnrollmentAccess
@@ -31,7 +33,7 @@ class EnrollmentsPlugin(Plugin[EnrollmentsSettings]):
         name="enrollments",
         version="0.1.0",
         summary="Who may take which course, and buying them.",
-        provides=(contract.ENROLLMENTS, COURSE_ACCESS),
+        provides=(contract.ENROLLMENTS, COURSE_ACCESS, PERSONAL_DATA),
         requires=(COURSES, PAYMENTS),
         wants=(USERS,),
         publishes=(
@@ -60,6 +62,7 @@ class EnrollmentsPlugin(Plugin[EnrollmentsSettings]):
         return (
             Provide(contract.ENROLLMENTS, lambda: nullcontext(access)),
             Provide(COURSE_ACCESS, lambda: nullcontext(access)),
+            Provide(PERSONAL_DATA, lambda: nullcontext(EnrollmentsPersonalData(ctx))),
         )
 
     @hookimpl

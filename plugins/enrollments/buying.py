@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Context, Delivery, new_id, problems
+from kernel import Context, Delivery, failpoint, new_id, problems
 from kernel.contracts.enrollments import AlreadyEnrolled, PriceChanged, PurchaseCameToNothing
 from kernel.contracts.payments import PAYMENTS, InsufficientFunds, NothingToRefund, PurchaseCharged
 from kernel.database import Guarded, Session
@@ -26,6 +26,10 @@ from plugins.enrollments.purchases import Purchase
 from plugins.enrollments.settings import EnrollmentsSettings
 
 GIVEN_UP = "abandoned"
+
+BEFORE_CHARGE = failpoint("enrollments.before-charge")
+CHARGED = failpoint("enrollments.charged")  # the money is taken, the access not given
+ENROLLED = failpoint("enrollments.enrolled")  # before anybody is told
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -169,12 +173,15 @@ class Buying:
 
     async def _settle(self, purchase: Purchase) -> Receipt:
         payments = self._ctx.services.get(PAYMENTS)
+        await BEFORE_CHARGE()
         try:
             await payments.charge(purchase.id, purchase.user_id, purchase.course_id, purchase.amount)
         except InsufficientFunds:
             await self._fail(purchases.REFUSE, purchase, InsufficientFunds.type)
             raise
+        await CHARGED()
         if await self.complete(purchase):
+            await ENROLLED()
             return _receipt(purchase)
         return _outcome(await self._ctx.db.one(purchases.PURCHASE, purchase_id=purchase.id))
 

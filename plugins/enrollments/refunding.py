@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from kernel import Context, Delivery
+from kernel import Context, Delivery, failpoint
 from kernel.contracts.payments import PAYMENTS, Charge, ChargeRefunded
 from kernel.database import Session
 from plugins.enrollments import purchases
@@ -13,6 +13,8 @@ from plugins.enrollments.granting import GRANT, Granting
 from plugins.enrollments.settings import EnrollmentsSettings
 
 REFUNDED = "refunded"
+
+PAID_BACK = failpoint("enrollments.paid-back")  # the money is back, the access not ended
 
 
 class Refunding:
@@ -55,6 +57,7 @@ class Refunding:
             NothingToRefund: there is no such charge, or less left than *amount*.
         """
         charge = await self._ctx.services.get(PAYMENTS).refund(purchase_id, amount, key=key, reason=reason)
+        await PAID_BACK()
         await self._end(charge, reason)
         return charge
 

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
+from aiohttp import web
 
 from kernel import (
     SIGNED_IN,
@@ -52,11 +53,12 @@ from kernel.database import Session
 from plugins.payments.adjustments import Adjusted, Adjustments, NewAdjustment
 from plugins.payments.batches import Batches, BatchQuery
 from plugins.payments.changes import BatchChange
-from plugins.payments.export import answer_with
+from plugins.payments.export import answer_with, wants_csv
 from plugins.payments.redemption import Redeeming
 from plugins.payments.refunds import Refunds, Wish
 from plugins.payments.service import PaymentsService
 from plugins.payments.settings import PaymentsSettings
+from plugins.payments.spreadsheet import stream_statement
 from plugins.payments.vouchers import Vouchers
 from plugins.payments.wallets import Wallets
 
@@ -94,9 +96,9 @@ class PaymentsApi:
         """Return what the caller has."""
         return await self._wallets.wallet(request.principal.id)
 
-    async def statement(self, request: Request, query: PageQuery) -> Page[StatementLine]:
-        """List the movements of the caller's wallet, the newest first."""
-        return await self._wallets.statement(request.principal.id, query)
+    async def statement(self, request: Request, query: PageQuery) -> Page[StatementLine] | web.StreamResponse:
+        """List the movements of the caller's wallet, the newest first; with `Accept: text/csv` all, as a table."""
+        return await _statement(self._wallets, request, request.principal.id, query)
 
     async def quote(self, request: Request, query: QuoteQuery) -> Quote:
         """Return what a course costs the caller now, and how the price came about."""
@@ -157,9 +159,11 @@ class AdministrationApi:
         """Return what a person has."""
         return await self._wallets.wallet(user_id)
 
-    async def statement_of(self, user_id: UUID, query: PageQuery) -> Page[StatementLine]:
-        """List the movements of a person's wallet, the newest first."""
-        return await self._wallets.statement(user_id, query)
+    async def statement_of(
+        self, request: Request, user_id: UUID, query: PageQuery
+    ) -> Page[StatementLine] | web.StreamResponse:
+        """List the movements of a person's wallet, the newest first; with `Accept: text/csv` all, as a table."""
+        return await _statement(self._wallets, request, user_id, query)
 
     async def adjust(self, request: Request, user_id: UUID, body: NewAdjustment, session: Session) -> Adjusted:
         """Put credit into a person's wallet, or take it out."""
@@ -260,6 +264,14 @@ def _administration_routes(api: AdministrationApi) -> Iterable[Route]:
         problems=(NothingToRefund, ChargeConflict),
         idempotency=Idempotency.HANDLER,
     )
+
+
+async def _statement(
+    wallets: Wallets, request: Request, user_id: UUID, query: PageQuery
+) -> Page[StatementLine] | web.StreamResponse:
+    if wants_csv(request.http.headers.get("Accept", "")):
+        return await stream_statement(request.http, wallets.whole_statement(user_id))
+    return await wallets.statement(user_id, query)
 
 
 def _refund_act(request: Request, before: Charge, after: Charge, reason: str) -> ActRecorded:
