@@ -62,6 +62,7 @@ class _Reader:
             raise self._wrong("has no return annotation", "annotate what it returns, or None")
         value, responds = _without_response(result)
         self._check_idempotency("session" in parameters, responds)
+        self._check_members(parameters.get("body"))
         return Signature(
             request="request" in parameters,
             session="session" in parameters,
@@ -152,6 +153,14 @@ class _Reader:
             raise self._wrong("keeps idempotency keys but returns a response", "return a value or an Answer")
         if kind is Idempotency.REQUIRED and route.permission == PUBLIC:
             raise self._wrong("requires an idempotency key of strangers", "a key belongs to a person; use SIGNED_IN")
+
+    def _check_members(self, body: Any) -> None:
+        known = getattr(body, "__struct_fields__", ())
+        for limit in self._route.rate_limits:
+            if limit.member and limit.member not in known:
+                raise self._wrong(
+                    f"limits requests with {limit.member!r}", "name a field of its body, a msgspec.Struct"
+                )
 
     def _wrong(self, what: str, remedy: str) -> errors.InvalidDeclaration:
         handler = getattr(self._route.handler, "__qualname__", repr(self._route.handler))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
-from kernel import SIGNED_IN, Context, Idempotency, Route, get, post, problems, put
+from kernel import SIGNED_IN, Context, Idempotency, RateLimit, Route, get, post, problems, put
 from kernel.contracts.enrollments import (
     AlreadyEnrolled,
     CourseFull,
@@ -20,6 +20,7 @@ from plugins.enrollments.permissions import MANAGE, REFUND, ROSTER, TERMS
 from plugins.enrollments.purchasing_api import PurchasingApi
 from plugins.enrollments.settings import EnrollmentsSettings
 
+TRIES: Final = "voucher-codes"
 _PURCHASE_PROBLEMS: Final = (
     problems.NotFound,
     problems.Conflict,
@@ -62,7 +63,17 @@ def routes(ctx: Context[EnrollmentsSettings]) -> tuple[Route, ...]:
             status=201,
             idempotency=Idempotency.HANDLER,
             problems=_PURCHASE_PROBLEMS,
+            rate_limits=_tries(ctx.settings, member="voucher"),
         ),
+        post(
+            "/vouchers/redeem",
+            purchasing.redeem,
+            permission=SIGNED_IN,
+            idempotency=Idempotency.HANDLER,
+            problems=_PURCHASE_PROBLEMS,
+            rate_limits=_tries(ctx.settings),
+        ),
+        get("/purchases", purchasing.pending, permission=MANAGE, problems=(problems.InvalidCursor,)),
         get("/purchases/{purchase_id}", purchasing.show, permission=SIGNED_IN, problems=(problems.NotFound,)),
         post(
             "/purchases/{purchase_id}/refund",
@@ -82,3 +93,12 @@ def routes(ctx: Context[EnrollmentsSettings]) -> tuple[Route, ...]:
         post("/grants/{grant_id}/suspend", granting.suspend, permission=MANAGE, problems=change),
         post("/grants/{grant_id}/resume", granting.resume, permission=MANAGE, problems=change),
     )
+
+
+def _tries(settings: EnrollmentsSettings, member: str = "") -> tuple[RateLimit, ...]:
+    """Return what keeps people from guessing codes: whoever tries them is counted over all routes that take one."""
+    limits: tuple[tuple[Literal["address", "principal"], tuple[str, ...]], ...] = (
+        ("principal", settings.voucher_tries_per_person),
+        ("address", settings.voucher_tries_per_address),
+    )
+    return tuple(RateLimit(rate, by=by, scope=TRIES, member=member) for by, rates in limits for rate in rates)

@@ -9,6 +9,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from kernel import PageQuery
+
 Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -60,3 +62,9 @@ class ExplainQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     course_id: UUID
     user_id: UUID | msgspec.UnsetType = msgspec.UNSET
+
+
+class PurchasesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which purchases to list: those that are pending."""
+
+    state: Literal["pending"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Final
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
@@ -43,9 +43,6 @@ class Use(msgspec.Struct, frozen=True):
     course_ids: tuple[UUID, ...]
 
 
-_TOP_UP: Final = Use("top-up", ())
-
-
 def credit_key(key: str, request_hash: bytes) -> str:
     """Return the idempotency key with which an order redeems its top-up. It holds spaces, so nobody can send it."""
     return f"purchase {key} {request_hash.hex()}"
@@ -67,7 +64,10 @@ class Ordering:
 
     async def begin(self, user_id: UUID, key: str, order: Order, request_hash: bytes) -> Purchase:
         """Write down that the person buys the course, at the price of this moment; see `Buying.buy`."""
-        use = await self._use(user_id, order, credit_key(key, request_hash))
+        use = None
+        if order.voucher is not None:
+            credit = credit_key(key, request_hash)
+            use = await self.use_of(user_id, order.voucher, order.course_id, key=credit)
         course_id = _course(order, use)
         await require_allowed(self._ctx, user_id, course_id)
         quote = await self._quote(user_id, course_id, order, use)
@@ -87,19 +87,22 @@ class Ordering:
         await self._write(purchase, key)
         return purchase
 
-    async def _use(self, user_id: UUID, order: Order, key: str) -> Use | None:
-        if order.voucher is None:
-            return None
+    async def use_of(self, user_id: UUID, code: str, course_id: UUID | None, *, key: str) -> Use:
+        """Return what the voucher is used for now; *key* is the one with which a top-up is redeemed.
+
+        Raises:
+            VoucherRefused: for nothing.
+        """
         payments = self._ctx.services.get(PAYMENTS)
         try:
-            offer = await payments.check(user_id, order.voucher, order.course_id)
+            offer = await payments.check(user_id, code, course_id)
         except VoucherRefused as refusal:
-            # This very order may have redeemed it before and then have lacked money: it is answered alike.
+            # The same request may have redeemed it before, so that nothing is left of it: its key is answered alike.
             try:
-                await payments.redeem(user_id, order.voucher, key=key)
+                await payments.redeem(user_id, code, key=key)
             except VoucherRefused:
                 raise refusal from None
-            return _TOP_UP
+            return Use("top-up", ())
         return Use(offer.kind, offer.course_ids)
 
     async def _quote(self, user_id: UUID, course_id: UUID, order: Order, use: Use | None) -> Quote:
@@ -145,13 +148,7 @@ def _course(order: Order, use: Use | None) -> UUID:
     if use.kind == "top-up":
         wrong = problems.FieldError("body.course_id", "is missing: this voucher is for no course, name the one to buy")
         raise problems.Invalid(fields=[wrong])
-    raise needs_course(use)
-
-
-def needs_course(use: Use) -> VoucherRefused:
-    """Return the refusal of a voucher that is used by buying a course which nobody named."""
-    courses = [str(course_id) for course_id in use.course_ids]
-    return VoucherRefused(
+    raise VoucherRefused(
         "Name the course that the voucher is to be used for.",
-        extensions={"reason": "needs-course", "kind": use.kind, "course_ids": courses},
+        extensions={"reason": "needs-course", "kind": use.kind, "course_ids": list(map(str, use.course_ids))},
     )

@@ -92,7 +92,7 @@ class Seats:
         if limit is None or await session.first(SEAT, course_id=course_id, user_id=user_id) is not None:
             return
         if await session.guarded(TAKE, course_id=course_id, user_id=user_id) is None:
-            raise CourseFull(f"All {limit.seats} seats are taken.")
+            raise CourseFull(f"All seats are taken ({limit.seats}).")
 
     async def settle(self, session: Session, course_id: UUID, user_id: UUID) -> None:
         """Free the person's seat, if nothing is left to have it for; safe to repeat."""

@@ -7,6 +7,7 @@ import os
 import signal
 
 import aiohttp
+import msgspec
 import pytest
 import structlog
 from redis.asyncio import Redis
@@ -23,6 +24,16 @@ log = structlog.get_logger()
 
 
 async def fine() -> str:
+    return "fine"
+
+
+class Order(msgspec.Struct, forbid_unknown_fields=True):
+    """What may be tried too often with a *code*."""
+
+    code: str | None = None
+
+
+async def order(body: Order) -> str:
     return "fine"
 
 
@@ -44,6 +55,13 @@ ROUTES = [
             rate_limits=(RateLimit("2/minute", scope="tries"),),
         )
         for path in ("/check", "/redeem")
+    ),
+    post(
+        "/order",
+        order,
+        permission=SIGNED_IN,
+        idempotency=Idempotency.NONE,
+        rate_limits=(RateLimit("2/minute", member="code"), RateLimit("3/minute", by="address", member="code")),
     ),
     get("/search", fine, permission=PUBLIC, rate_limits=(RateLimit("2/minute"),)),
     post("", fine, permission=PUBLIC, idempotency=Idempotency.NONE),
@@ -88,6 +106,19 @@ async def test_limits_of_one_scope_count_together(limiter: Limiter) -> None:
         assert await statuses(client, "/check", 1, ada) == [429]
         assert await statuses(client, "/voucher", 2, ada) == [200, 200]
         assert await statuses(client, "/redeem", 2, ben) == [200, 200]
+
+
+async def test_limit_on_a_member_of_the_body_counts_who_sends_it(limiter: Limiter) -> None:
+    """By person and by address; whoever leaves it out, or sends null, is not counted."""
+    ada, ben = bearing("any", person=new_id()), bearing("any", person=new_id())
+    async with serving(ROUTES, limiter=limiter) as client:
+
+        async def ordered(person: dict[str, str], *bodies: dict[str, str | None]) -> list[int]:
+            return [(await client.post(f"{MOUNT}/order", json=body, headers=person)).status for body in bodies]
+
+        assert await ordered(ada, {}, {"code": None}, {}, {"code": "A"}, {"code": "B"}) == [200] * 5
+        assert await ordered(ada, {"code": "C"}, {}) == [429, 200]
+        assert await ordered(ben, {"code": "A"}, {}) == [429, 200]
 
 
 async def test_limit_of_a_principal_counts_strangers_by_address(limiter: Limiter) -> None:
