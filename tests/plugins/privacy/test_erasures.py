@@ -6,10 +6,12 @@ import asyncio
 from contextlib import nullcontext
 from typing import Any, ClassVar, Final
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from kernel import Context, Manifest, Plugin, Principal, Provide, Request, hookimpl, new_id, problems
+from kernel.contracts.audit import ActRecorded
 from kernel.contracts.personal_data import PERSONAL_DATA, Document, Kept, Receipt, Subject
 from kernel.database import Query
 from kernel.database.tables import outbox
@@ -21,6 +23,7 @@ from plugins.privacy.erasing import LEASE, Erasing
 from tests.plugins.privacy.story import API, EMAIL, ask_erasure, carried_on, seen
 
 FEW: Final = ("auth", "mail", "privacy", "users")
+ACTS: Final = Query(sa.select(outbox.c.data).where(outbox.c.type == ActRecorded.name), bytes)
 TYPES: Final = Query(sa.select(outbox.c.type).order_by(outbox.c.seq), str)
 
 
@@ -135,6 +138,9 @@ async def test_erasure_by_an_administrator_is_recorded_with_its_reason(deploy: D
     assert again["id"] == first["id"]
     types = await deployment.platform.context("privacy").db.all(TYPES)
     assert types.count("audit.act_recorded.v1") == 1
+    (told,) = await deployment.platform.context("privacy").db.all(ACTS)
+    act = msgspec.json.decode(told, type=ActRecorded)
+    assert (act.action, act.subject, act.actor) == ("privacy.erase", f"account:{person.user}", admin.user)
     await admin.call("POST", f"{API}/privacy/accounts/{new_id()}/erasure", {"reason": "Who?"}, expect=404)
 
 
