@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from bench import peers_data
+from bench.ledger_data import Books
 from bench.load import Load
 from bench.peers_data import SeedCourse, seed_courses
 from kernel import Context, new_id
@@ -30,8 +31,6 @@ from plugins.auth.tokens import AccessTokens
 from plugins.courses.documents import CourseRow, InstructorView, LessonRow, Parts, SectionRow, render
 from plugins.courses.reading import Place
 from plugins.courses.tables import course_instructors, courses, lessons, sections
-from plugins.payments.ledger import VOUCHER_FLOAT, wallet_account
-from plugins.payments.tables import entries, transfers, wallets
 
 PORT: Final = 8304
 PAGE: Final = 20
@@ -73,7 +72,7 @@ async def seed(url: str, folder: Path, pool: int) -> Seeded:
     await platform.migrate()
     async with platform.running(background=False):
         made = await _courses(platform.context("courses"))
-        buyers = await _wallets(platform.context("payments"))
+        buyers = await _wallets(platform.context("payments"), url)
         tokens = await _tokens(platform.context("auth"), buyers[:: peers_data.EACH_BUYER])
     return Seeded(config, _loads(folder, made, tokens))
 
@@ -171,44 +170,13 @@ def _course_rows(
     )
 
 
-async def _wallets(ctx: Context[Any]) -> list[UUID]:
-    """Give every buyer a wallet that was topped up once, so that the ledger verifies."""
-    buyers = [new_id() for _ in range(peers_data.USERS)]
-    amount = peers_data.BALANCE
-    await _fill(ctx, wallets, [{"user_id": buyer, "balance": amount, "version": 1} for buyer in buyers])
-    made = [(new_id(), buyer) for buyer in buyers]
-    await _fill(ctx, transfers, [_transfer(transfer, buyer, amount) for transfer, buyer in made])
-    ours = [
-        {
-            "transfer_id": transfer,
-            "account": wallet_account(buyer),
-            "amount": amount,
-            "wallet_id": buyer,
-            "balance_after": amount,
-            "version": 1,
-        }
-        for transfer, buyer in made
-    ]
-    await _fill(ctx, entries, ours)
-    float_entries = [{"transfer_id": transfer, "account": VOUCHER_FLOAT, "amount": -amount} for transfer, _ in made]
-    await _fill(ctx, entries, float_entries)
+async def _wallets(ctx: Context[Any], url: str) -> list[UUID]:
+    """Give every buyer a wallet with money in it, by a ledger that verifies."""
+    books, buyers = Books(ctx.secrets), [new_id() for _ in range(peers_data.USERS)]
+    for buyer in buyers:
+        books.adjust(buyer, peers_data.BALANCE)
+    await books.write(url)
     return buyers
-
-
-def _transfer(transfer: UUID, buyer: UUID, amount: int) -> Mapping[str, object]:
-    return {
-        "id": transfer,
-        "key": f"bench:{transfer}",
-        "kind": "voucher",
-        "from_account": VOUCHER_FLOAT,
-        "to_account": wallet_account(buyer),
-        "amount": amount,
-        "currency": "EUR",
-        "user_id": buyer,
-        "reference": uuid4(),
-        "reason": "",
-        "created_at": BEGAN,
-    }
 
 
 async def _tokens(ctx: Context[Any], buyers: Sequence[UUID]) -> list[str]:

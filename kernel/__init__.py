@@ -6,6 +6,7 @@ from kernel.cli.console import Console
 from kernel.clock import Clock
 from kernel.context import Context
 from kernel.events.event import Delivery, Event, EventHandler, on
+from kernel.failpoints import failpoint
 from kernel.http import problems
 from kernel.http.answers import Answer, Cookie, Encoded, Renders, etag_of, require_match, shared_page
 from kernel.http.identity import IDENTITY, Identity, Principal
@@ -76,6 +77,7 @@ __all__ = [
     "delete",
     "errors",
     "etag_of",
+    "failpoint",
     "get",
     "hookimpl",
     "new_id",

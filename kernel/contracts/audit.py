@@ -6,6 +6,8 @@ that is over other people's things, or on the command line, is such an act.
 
 from __future__ import annotations
 
+import getpass
+import os
 from typing import Any, ClassVar, Final, Protocol
 from uuid import UUID
 
@@ -53,6 +55,21 @@ def act(
         before=before,
         after=after,
     )
+
+
+def command_act(
+    action: str, subject: str, *, before: dict[str, Any] | None = None, after: dict[str, Any] | None = None
+) -> ActRecorded:
+    """Return the act of whoever runs a command on this machine."""
+    origin = f"command line: {_machine_user()}"
+    return ActRecorded(action=action, subject=subject, actor=None, origin=origin, before=before, after=after)
+
+
+def _machine_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return str(os.getuid())
 
 
 class Audit(Protocol):

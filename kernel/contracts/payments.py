@@ -11,10 +11,11 @@ its own free. `redeem` takes top-ups; the two others are used by the charge of t
 same transaction, and a charge that goes back whole gives the use back too.
 
 HTTP surface, below `/api/v1/payments`: `GET /wallet`, `GET /statement` (as a table with `Accept: text/csv`),
-`GET /quote?course_id=`, `POST /vouchers/check`, `POST /vouchers/redeem`, `POST /voucher-batches`,
-`GET /voucher-batches`, `GET /voucher-batches/{batch_id}`. Its bodies are in `kernel.contracts.payments_http`. Whoever
-makes vouchers or looks at batches has `payments.manage_vouchers`. `kernel.testing.contracts.payments` tests a provider
-against all of this.
+`GET /quote?course_id=`, `POST /quote` (with a voucher, whose code never stands in a URL), `POST /vouchers/check`,
+`POST /vouchers/redeem`, `POST /voucher-batches`, `GET /voucher-batches`, `GET /voucher-batches/{batch_id}`,
+`POST /voucher-batches/{batch_id}/withdraw`. Its bodies are in `kernel.contracts.payments_http`. Whoever makes,
+withdraws or looks at batches of vouchers has `payments.manage_vouchers`. `kernel.testing.contracts.payments` tests a
+provider against all of this.
 """
 
 from __future__ import annotations

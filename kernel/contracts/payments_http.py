@@ -3,7 +3,8 @@
 `POST /voucher-batches` and `POST /vouchers/redeem` require an Idempotency-Key. The answer to the first is the only one
 that shows codes, as a table where the caller sends `Accept: text/csv` (first line: titles, first column: `code`); a
 repeat with the same key and body is answered alike, so that a lost answer loses no money. No database holds a code in
-clear.
+clear. A statement as a table has the names of the fields of `StatementLine` in its first line and then a line for each
+movement; of what people wrote, nothing begins as a formula of a spreadsheet does.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _FIRST_YEAR: Final = 2000
 _LAST_YEAR: Final = 9000  # short of where a change of time zone leaves the calendar
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+#: No spreadsheet takes it for a formula.
+Tag = Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9 ._-]{0,59})?$(?!\n)")]
+Comment = Annotated[str, msgspec.Meta(max_length=500)]
 
 
 class Wallet(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +66,13 @@ class CheckVoucher(RedeemVoucher, frozen=True, kw_only=True, forbid_unknown_fiel
     course_id: UUID | None = None
 
 
+class QuoteOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A course to price, with the code of a voucher if there is one. The answer is a `Quote`."""
+
+    course_id: UUID
+    voucher: Annotated[str, msgspec.Meta(max_length=100)] | None = None
+
+
 class NewVoucherBatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Vouchers to make, all alike but for their codes."""
 
@@ -76,17 +87,12 @@ class NewVoucherBatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     max_uses_per_person: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 1
     valid_from: Moment | None = None  #: None for at once
     valid_until: Moment | None = None  #: the first moment at which it no longer counts; None for never
-    tag: Annotated[str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9 ._-]{0,59})?$(?!\n)")] = ""
-    comment: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    tag: Tag = ""
+    comment: Comment = ""
     prefix: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{0,8}$(?!\n)")] = ""  #: with which every code begins
 
     def __post_init__(self) -> None:
-        for name in ("valid_from", "valid_until"):
-            moment = getattr(self, name)
-            if moment and not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-                raise ValueError(f"'{name}' must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
-        if self.valid_from and self.valid_until and self.valid_until <= self.valid_from:
-            raise ValueError("'valid_until' must be later than 'valid_from'")
+        check_validity(self.valid_from, self.valid_until)
         self._check_kind()
 
     def _check_kind(self) -> None:
@@ -97,6 +103,15 @@ class NewVoucherBatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
             raise ValueError("a 'discount' has exactly one of 'amount', 'percent' and 'price'")
         if self.kind == "enrol" and (given or not self.course_ids):
             raise ValueError("an 'enrol' voucher has 'course_ids', and neither 'amount', 'percent' nor 'price'")
+
+
+def check_validity(valid_from: datetime | None, valid_until: datetime | None) -> None:
+    """Raise `ValueError` for a time in which vouchers can not be valid."""
+    for name, moment in (("valid_from", valid_from), ("valid_until", valid_until)):
+        if moment and not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+            raise ValueError(f"'{name}' must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
+    if valid_from and valid_until and valid_until <= valid_from:
+        raise ValueError("'valid_until' must be later than 'valid_from'")
 
 
 class VoucherBatch(msgspec.Struct, frozen=True, kw_only=True):

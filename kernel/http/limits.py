@@ -143,9 +143,12 @@ async def _hit(limiter: MovingWindowRateLimiter, item: RateLimitItem, key: str) 
 class RouteLimits:
     """The limits of one route that go *by* the same thing."""
 
-    def __init__(self, route: str, limits: Sequence[RateLimit], limiter: Limiter) -> None:
+    def __init__(self, route: str, plugin: str, limits: Sequence[RateLimit], limiter: Limiter) -> None:
         self._limiter = limiter
-        self._items = [(limit.rate, parse(limit.rate), f"{route} {limit.rate}") for limit in limits]
+        counted = [f"{plugin}:{limit.scope}" if limit.scope else route for limit in limits]
+        self._items = [
+            (limit.rate, parse(limit.rate), f"{name} {limit.rate}") for name, limit in zip(counted, limits, strict=True)
+        ]
         self._policy = ", ".join(f'"{rate}";q={item.amount};w={item.get_expiry()}' for rate, item, _ in self._items)
 
     async def check(self, caller: str) -> dict[str, str]:

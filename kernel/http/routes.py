@@ -38,6 +38,7 @@ class RateLimit:
 
     rate: str
     by: Literal["address", "principal"] = "principal"
+    scope: str = ""  #: limits of a plugin's routes with the same scope count together; "" for this route alone
 
 
 @dataclass(frozen=True, kw_only=True)

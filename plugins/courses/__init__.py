@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl, on
 from kernel.contracts import courses as contract
+from kernel.contracts.audit import ActRecorded
 from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS, ProfileChanged
 from plugins.courses import api, editing, migrations
@@ -29,6 +30,7 @@ class CoursesPlugin(Plugin[CoursesSettings]):
         provides=(contract.COURSES, PERSONAL_DATA),
         wants=(USERS,),
         publishes=(
+            ActRecorded,
             contract.CourseArchived,
             contract.CourseChanged,
             contract.CourseCreated,

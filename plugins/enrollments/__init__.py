@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl, on
 from kernel.contracts import enrollments as contract
+from kernel.contracts.audit import ActRecorded
 from kernel.contracts.courses import COURSE_ACCESS, COURSES
 from kernel.contracts.payments import PAYMENTS, ChargeRefunded, PurchaseCharged
 from kernel.contracts.personal_data import PERSONAL_DATA
@@ -37,6 +38,7 @@ class EnrollmentsPlugin(Plugin[EnrollmentsSettings]):
         requires=(COURSES, PAYMENTS),
         wants=(USERS,),
         publishes=(
+            ActRecorded,
             contract.AccessEnded,
             contract.GrantRevoked,
             contract.PurchaseFailed,

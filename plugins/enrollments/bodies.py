@@ -38,6 +38,8 @@ class NewGrant(Body, frozen=True, kw_only=True):
                 raise ValueError(f"{name} must lie between the years 2000 and 3000")
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
             raise ValueError("ends_at must be later than starts_at")
+        if self.source == "trial" and self.ends_at is None:
+            raise ValueError("a trial has an end: give its ends_at")
 
 
 class WithReason(Body, frozen=True, kw_only=True):

@@ -9,9 +9,12 @@ import msgspec
 
 from kernel import Answer, Context, Request, problems
 from kernel.contracts.payments import Charge
+from kernel.database import Session
 from plugins.enrollments import purchases
 from plugins.enrollments.bodies import Refund
-from plugins.enrollments.buying import Buying, Order, Receipt
+from plugins.enrollments.buying import Buying, Receipt
+from plugins.enrollments.leaving import Departure, Leave, Leaving
+from plugins.enrollments.ordering import Order
 from plugins.enrollments.permissions import MANAGE
 from plugins.enrollments.purchases import PurchaseState
 from plugins.enrollments.refunding import Refunding
@@ -38,6 +41,7 @@ class PurchasingApi:
     def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
         self._ctx = ctx
         self._buying = ctx.own(Buying)
+        self._leaving = ctx.own(Leaving)
         self._refunding = ctx.own(Refunding)
 
     async def buy(self, request: Request, body: Order) -> Answer[Receipt]:
@@ -53,12 +57,17 @@ class PurchasingApi:
             raise problems.NotFound
         return PurchaseView(**{name: getattr(found, name) for name in PurchaseView.__struct_fields__})
 
+    async def leave(self, request: Request, course_id: UUID, body: Leave, session: Session) -> Departure:
+        """Leave a course: one's access ends, and what was paid within the grace period goes back."""
+        user_id = request.principal.id
+        return await self._leaving.leave(session, user_id, course_id, accept_no_refund=body.accept_no_refund)
+
     async def refund(self, request: Request, purchase_id: UUID, body: Refund) -> Charge:
-        """Give back what was paid; with the whole price the access ends."""
+        """Give back what was paid; as it is set, the access ends with it."""
         if await self._ctx.db.first(purchases.PURCHASE, purchase_id=purchase_id) is None:
             raise problems.NotFound
         key = f"{purchase_id}:{request.principal.id}:{_key(request)}"
-        return await self._refunding.refund(purchase_id, body.amount, key=key, reason=body.reason)
+        return await self._refunding.refund(purchase_id, body, key=key, request=request)
 
 
 def _key(request: Request) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import click
 
 from kernel import Context, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl
+from kernel.contracts.audit import ActRecorded
 from kernel.contracts.courses import COURSES
 from kernel.contracts.payments import (
     PAYMENTS,
@@ -16,12 +17,14 @@ from kernel.contracts.payments import (
     PurchaseCharged,
     VoucherBatchCreated,
     VoucherRedeemed,
+    VoucherReturned,
+    WalletAdjusted,
     WalletToppedUp,
 )
 from kernel.contracts.payments_http import MANAGE_VOUCHERS
 from kernel.contracts.personal_data import PERSONAL_DATA
 from plugins.payments import migrations
-from plugins.payments.api import REFUND, VIEW_ANY, payments_routes
+from plugins.payments.api import ADJUST, REFUND, VIEW_ANY, payments_routes
 from plugins.payments.commands import COMMANDS
 from plugins.payments.currency import payments_in_one_currency
 from plugins.payments.personal_data import PaymentsPersonalData
@@ -39,7 +42,16 @@ class PaymentsPlugin(Plugin[PaymentsSettings]):
         provides=(PAYMENTS, PERSONAL_DATA),
         requires=(COURSES,),
         wants=(PRICE_RULE,),
-        publishes=(ChargeRefunded, PurchaseCharged, VoucherBatchCreated, VoucherRedeemed, WalletToppedUp),
+        publishes=(
+            ActRecorded,
+            ChargeRefunded,
+            PurchaseCharged,
+            VoucherBatchCreated,
+            VoucherRedeemed,
+            VoucherReturned,
+            WalletAdjusted,
+            WalletToppedUp,
+        ),
     )
 
     @hookimpl
@@ -55,6 +67,7 @@ class PaymentsPlugin(Plugin[PaymentsSettings]):
         yield Permission(name=MANAGE_VOUCHERS, summary="Make, look at and withdraw vouchers", roles=("admin",))
         yield Permission(name=VIEW_ANY, summary="See anybody's wallet, statement and charges", roles=("admin",))
         yield Permission(name=REFUND, summary="Give back what was charged", roles=("admin",))
+        yield Permission(name=ADJUST, summary="Put credit into wallets and take it out", roles=("admin",))
 
     @hookimpl
     def services(self, ctx: Context[PaymentsSettings]) -> Iterable[Provide[object]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
+from aiohttp import web
 
 from kernel import (
     SIGNED_IN,
@@ -19,22 +20,29 @@ from kernel import (
     RateLimit,
     Request,
     Route,
+    delete,
     get,
+    patch,
     post,
     problems,
 )
+from kernel.contracts.audit import ActRecorded, act
 from kernel.contracts.payments import (
     MAX_AMOUNT,
     Charge,
     ChargeConflict,
+    InsufficientFunds,
     NothingToRefund,
     Quote,
     Redemption,
+    VoucherOffer,
     VoucherRefused,
 )
 from kernel.contracts.payments_http import (
     MANAGE_VOUCHERS,
+    CheckVoucher,
     NewVoucherBatch,
+    QuoteOrder,
     RedeemVoucher,
     StatementLine,
     VoucherBatch,
@@ -42,15 +50,24 @@ from kernel.contracts.payments_http import (
     Wallet,
 )
 from kernel.database import Session
+from plugins.payments.adjustments import Adjusted, Adjustments, NewAdjustment
 from plugins.payments.batches import Batches, BatchQuery
-from plugins.payments.export import answer_with
+from plugins.payments.changes import BatchChange
+from plugins.payments.export import answer_with, wants_csv
 from plugins.payments.redemption import Redeeming
+from plugins.payments.refunds import Refunds, Wish
 from plugins.payments.service import PaymentsService
 from plugins.payments.settings import PaymentsSettings
+from plugins.payments.spreadsheet import stream_statement
+from plugins.payments.vouchers import Vouchers
 from plugins.payments.wallets import Wallets
 
 VIEW_ANY: Final = "payments.view_any"
 REFUND: Final = "payments.refund"
+ADJUST: Final = "payments.adjust"
+
+TRIES: Final = "voucher-codes"  # what the limits on codes count, whichever route they came to
+_REPLAYED: Final = {"Idempotency-Replayed": "true"}
 
 
 class QuoteQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -72,23 +89,33 @@ class PaymentsApi:
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
         self._service = ctx.own(PaymentsService)
         self._wallets = ctx.own(Wallets)
+        self._vouchers = ctx.own(Vouchers)
         self._redeeming = ctx.own(Redeeming)
 
     async def wallet(self, request: Request) -> Wallet:
         """Return what the caller has."""
         return await self._wallets.wallet(request.principal.id)
 
-    async def statement(self, request: Request, query: PageQuery) -> Page[StatementLine]:
-        """List the movements of the caller's wallet, the newest first."""
-        return await self._wallets.statement(request.principal.id, query)
+    async def statement(self, request: Request, query: PageQuery) -> Page[StatementLine] | web.StreamResponse:
+        """List the movements of the caller's wallet, the newest first; with `Accept: text/csv` all, as a table."""
+        return await _statement(self._wallets, request, request.principal.id, query)
 
     async def quote(self, request: Request, query: QuoteQuery) -> Quote:
         """Return what a course costs the caller now, and how the price came about."""
         return await self._service.quote(request.principal.id, query.course_id)
 
-    async def redeem(self, request: Request, body: RedeemVoucher, session: Session) -> Redemption:
-        """Turn a voucher into money in the caller's wallet."""
-        return await self._redeeming.redeem(session, request.principal.id, body.code)
+    async def quote_with_voucher(self, request: Request, body: QuoteOrder) -> Quote:
+        """Return what a course costs the caller now, with a voucher."""
+        return await self._service.quote(request.principal.id, body.course_id, voucher=body.voucher)
+
+    async def check(self, request: Request, body: CheckVoucher) -> VoucherOffer:
+        """Return what a voucher would do for the caller now; nothing is used."""
+        return await self._vouchers.check(request.principal.id, body.code, body.course_id)
+
+    async def redeem(self, request: Request, body: RedeemVoucher) -> Answer[Redemption]:
+        """Turn a voucher into credit in the caller's wallet."""
+        redeemed = await self._redeeming.redeem(request.principal.id, body.code, request.idempotency_key or "")
+        return Answer(redeemed.redemption, headers=_REPLAYED if redeemed.replayed else {})
 
 
 class AdministrationApi:
@@ -97,14 +124,15 @@ class AdministrationApi:
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
         self._service = ctx.own(PaymentsService)
         self._wallets = ctx.own(Wallets)
+        self._adjustments = ctx.own(Adjustments)
+        self._refunds = ctx.own(Refunds)
         self._batches = ctx.own(Batches)
 
     async def create_batch(
         self, request: Request, body: NewVoucherBatch, session: Session
     ) -> Answer[Encoded[VoucherCodes]]:
         """Make vouchers. Only this answer shows their codes, with `Accept: text/csv` as a table."""
-        key = request.idempotency_key or ""
-        made = await self._batches.create(session, body, request.principal.id, key)
+        made = await self._batches.create(session, body, request)
         return answer_with(made, request.http.headers.get("Accept", ""))
 
     async def list_batches(self, query: BatchQuery) -> Page[VoucherBatch]:
@@ -115,17 +143,31 @@ class AdministrationApi:
         """Return one batch of vouchers."""
         return await self._batches.find(batch_id)
 
-    async def withdraw_batch(self, batch_id: UUID, session: Session) -> VoucherBatch:
+    async def change_batch(self, request: Request, batch_id: UUID, body: BatchChange, session: Session) -> VoucherBatch:
+        """Change the tag, the comment or the end of a batch's validity; what is not named stays."""
+        return await self._batches.change(session, batch_id, body, request)
+
+    async def withdraw_batch(self, request: Request, batch_id: UUID, session: Session) -> VoucherBatch:
         """Make the vouchers of a batch worthless from now on."""
-        return await self._batches.withdraw(session, batch_id)
+        return await self._batches.withdraw(session, batch_id, request)
+
+    async def delete_batch(self, request: Request, batch_id: UUID) -> None:
+        """Delete a batch of which no voucher was ever redeemed."""
+        await self._batches.delete(batch_id, request)
 
     async def wallet_of(self, user_id: UUID) -> Wallet:
         """Return what a person has."""
         return await self._wallets.wallet(user_id)
 
-    async def statement_of(self, user_id: UUID, query: PageQuery) -> Page[StatementLine]:
-        """List the movements of a person's wallet, the newest first."""
-        return await self._wallets.statement(user_id, query)
+    async def statement_of(
+        self, request: Request, user_id: UUID, query: PageQuery
+    ) -> Page[StatementLine] | web.StreamResponse:
+        """List the movements of a person's wallet, the newest first; with `Accept: text/csv` all, as a table."""
+        return await _statement(self._wallets, request, user_id, query)
+
+    async def adjust(self, request: Request, user_id: UUID, body: NewAdjustment, session: Session) -> Adjusted:
+        """Put credit into a person's wallet, or take it out."""
+        return await self._adjustments.adjust(session, request, user_id, body)
 
     async def charge(self, purchase_id: UUID) -> Charge:
         """Return what was taken for a purchase."""
@@ -137,7 +179,8 @@ class AdministrationApi:
     async def refund(self, request: Request, purchase_id: UUID, body: NewRefund) -> Charge:
         """Give back some or all of what was taken for a purchase."""
         key = f"{request.principal.id}:{request.idempotency_key}"
-        return await self._service.refund(purchase_id, body.amount, key=key, reason=body.reason)
+        wish = Wish(purchase_id=purchase_id, amount=body.amount, key=key, reason=body.reason)
+        return await self._refunds.give(wish, lambda before, after: _refund_act(request, before, after, body.reason))
 
 
 def payments_routes(ctx: Context[PaymentsSettings]) -> Iterable[Route]:
@@ -151,15 +194,36 @@ def payments_routes(ctx: Context[PaymentsSettings]) -> Iterable[Route]:
         permission=SIGNED_IN,
         problems=(problems.NotFound, problems.Conflict, problems.Unavailable),
     )
+    yield from _voucher_routes(api, _limits(ctx.settings))
+    yield from _administration_routes(AdministrationApi(ctx))
+
+
+def _voucher_routes(api: PaymentsApi, limits: tuple[RateLimit, ...]) -> Iterable[Route]:
+    """Return the routes that take a code: whoever tries codes is counted over all of them."""
+    yield post(
+        "/quote",
+        api.quote_with_voucher,
+        permission=SIGNED_IN,
+        problems=(problems.NotFound, problems.Conflict, problems.Unavailable, VoucherRefused),
+        idempotency=Idempotency.NONE,  # it changes nothing
+        rate_limits=limits,
+    )
+    yield post(
+        "/vouchers/check",
+        api.check,
+        permission=SIGNED_IN,
+        problems=(VoucherRefused,),
+        idempotency=Idempotency.NONE,
+        rate_limits=limits,
+    )
     yield post(
         "/vouchers/redeem",
         api.redeem,
         permission=SIGNED_IN,
-        problems=(VoucherRefused, problems.Conflict),
-        idempotency=Idempotency.REQUIRED,
-        rate_limits=_redeem_limits(ctx.settings),
+        problems=(VoucherRefused, problems.Conflict, problems.IdempotencyKeyReused),
+        idempotency=Idempotency.HANDLER,  # the redemption itself holds the key
+        rate_limits=limits,
     )
-    yield from _administration_routes(AdministrationApi(ctx))
 
 
 def _administration_routes(api: AdministrationApi) -> Iterable[Route]:
@@ -173,9 +237,25 @@ def _administration_routes(api: AdministrationApi) -> Iterable[Route]:
     )
     yield get("/voucher-batches", api.list_batches, permission=MANAGE_VOUCHERS)
     yield get("/voucher-batches/{batch_id}", api.batch, permission=MANAGE_VOUCHERS)
+    yield patch("/voucher-batches/{batch_id}", api.change_batch, permission=MANAGE_VOUCHERS)
+    yield delete(
+        "/voucher-batches/{batch_id}",
+        api.delete_batch,
+        permission=MANAGE_VOUCHERS,
+        problems=(problems.Conflict,),
+        idempotency=Idempotency.NONE,  # what is deleted stays so
+    )
     yield post("/voucher-batches/{batch_id}/withdraw", api.withdraw_batch, permission=MANAGE_VOUCHERS)
     yield get("/wallets/{user_id}", api.wallet_of, permission=VIEW_ANY)
     yield get("/wallets/{user_id}/statement", api.statement_of, permission=VIEW_ANY)
+    yield post(
+        "/wallets/{user_id}/adjustments",
+        api.adjust,
+        permission=ADJUST,
+        status=201,
+        problems=(InsufficientFunds, problems.Conflict),
+        idempotency=Idempotency.REQUIRED,
+    )
     yield get("/charges/{purchase_id}", api.charge, permission=VIEW_ANY)
     yield post(
         "/charges/{purchase_id}/refunds",
@@ -186,7 +266,26 @@ def _administration_routes(api: AdministrationApi) -> Iterable[Route]:
     )
 
 
-def _redeem_limits(settings: PaymentsSettings) -> tuple[RateLimit, ...]:
-    """Return what keeps people from guessing codes."""
-    people = (RateLimit(rate, by="principal") for rate in settings.redeem_per_person)
-    return (*people, *(RateLimit(rate, by="address") for rate in settings.redeem_per_address))
+async def _statement(
+    wallets: Wallets, request: Request, user_id: UUID, query: PageQuery
+) -> Page[StatementLine] | web.StreamResponse:
+    if wants_csv(request.http.headers.get("Accept", "")):
+        return await stream_statement(request.http, wallets.whole_statement(user_id))
+    return await wallets.statement(user_id, query)
+
+
+def _refund_act(request: Request, before: Charge, after: Charge, reason: str) -> ActRecorded:
+    return act(
+        request,
+        "payments.refund_charge",
+        f"purchase:{after.purchase_id}",
+        before={"refunded": before.refunded},
+        after={"refunded": after.refunded},
+        reason=reason,
+    )
+
+
+def _limits(settings: PaymentsSettings) -> tuple[RateLimit, ...]:
+    """Return what keeps people from guessing codes, shared by every route that takes one."""
+    people = (RateLimit(rate, by="principal", scope=TRIES) for rate in settings.redeem_per_person)
+    return (*people, *(RateLimit(rate, by="address", scope=TRIES) for rate in settings.redeem_per_address))

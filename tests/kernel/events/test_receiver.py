@@ -15,6 +15,7 @@ from kernel.database.tables import inbox, outbox
 from kernel.events.outbox import Entry, Log
 from kernel.events.receiver import Receiver
 from kernel.events.relay import Relay
+from kernel.events.settings import EventSettings
 from tests.kernel.events.house import House, Process, Sold, write_down
 
 ORDER = Query(sa.select(inbox.c.event_id).order_by(inbox.c.seq), sa.Uuid().python_type)
@@ -39,6 +40,7 @@ def a_receiver(house: House, process: Process, names: Sequence[str] = ("note",))
         [on(Sold, write_down, name=name) for name in names],
         [Log("shop", process.databases["shop"])],
         received=lambda handlers: None,
+        settings=EventSettings(),
         clock=house.clock,
         log=structlog.get_logger(),
     )

@@ -17,7 +17,8 @@ async def test_administrator_sees_any_wallet_and_statement(bank: DeployedPayment
     wallet = await administrator.call("GET", f"{BASE}/wallets/{buyer}")
     statement = await administrator.call("GET", f"{BASE}/wallets/{buyer}/statement")
 
-    assert wallet == await owner.call("GET", f"{BASE}/wallet") == {"balance": 2500, "currency": "EUR"}
+    held = {"balance": 2500, "currency": "EUR", "refundable": 2500, "promotional": 0}
+    assert wallet == await owner.call("GET", f"{BASE}/wallet") == held
     assert statement == await owner.call("GET", f"{BASE}/statement")
     newest = statement["items"][0]
     assert (newest["kind"], newest["label"], newest["amount"]) == ("charge", "Course bought", -1500)

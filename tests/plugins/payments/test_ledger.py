@@ -9,10 +9,9 @@ from kernel import new_id
 from kernel.contracts.payments import InsufficientFunds, PurchaseCharged
 from kernel.testing.contracts.payments import DeployedPayments
 from kernel.testing.contracts.payments.deployed import REDEEM, fresh_key
-from plugins.payments.ledger import MAX_BALANCE
 from plugins.payments.refunds import GIVE_BACK
-from plugins.payments.tables import APPEND_ONLY
-from tests.plugins.payments.ledgers import change, database, faults, rows
+from plugins.payments.tables import APPEND_ONLY, MAX_BALANCE
+from tests.plugins.payments.ledgers import adjust, change, database, faults, rows
 
 
 async def test_ledger_has_two_entries_for_each_movement(bank: DeployedPayments) -> None:
@@ -64,8 +63,10 @@ async def test_history_can_not_be_changed(bank: DeployedPayments) -> None:
     """The database refuses every change of what was written, to the plugin's own role, too."""
     buyer, purchase = new_id(), new_id()
     await bank.fund(buyer, 4000)
-    await bank.payments.charge(purchase, buyer, new_id(), 1500)
+    code = await bank.voucher(kind="discount", price=1500)
+    await bank.payments.charge(purchase, buyer, new_id(), 1500, voucher=code)
     await bank.payments.refund(purchase, None, key="all", reason="all")
+    await adjust(bank, buyer, 100)
 
     for table in APPEND_ONLY:
         column = next(iter(table.columns)).name
@@ -119,6 +120,7 @@ async def test_statement_of_a_refund_touches_nothing_if_less_is_left(bank: Deplo
     refunded = await database(bank).guarded(
         GIVE_BACK,
         purchase=purchase,
+        before=0,
         sum=1501,
         refund_key="too much",
         refund_requested=None,

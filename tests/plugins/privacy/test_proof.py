@@ -9,6 +9,7 @@ import zipfile
 from structlog.testing import capture_logs
 
 from kernel.testing.deploying import Deploy
+from plugins.payments.chain import Seal
 from plugins.payments.verify import Progress, verify
 from tests.plugins.privacy.stores import places_of, rows_of
 from tests.plugins.privacy.story import (
@@ -68,7 +69,8 @@ async def test_the_books_agree_and_the_course_is_taught_after_an_erasure(deploy:
     asked = await ask_erasure(story.person)
     await carried_on(deployment, asked["id"], "done")
 
-    assert [fault async for fault in verify(deployment.platform.context("payments").db, Progress())] == []
+    payments = deployment.platform.context("payments")
+    assert [fault async for fault in verify(payments.db, Seal(payments.secrets), Progress())] == []
     assert await story.administrator.call("GET", wallet) == before
     course = await story.bystander.call("GET", f"{API}/courses/{story.course}")
     assert course["instructors"] == [{"id": str(story.user), "name": ""}]
