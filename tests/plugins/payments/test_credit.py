@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
@@ -14,7 +15,7 @@ from kernel.contracts.payments import Charge, ChargeRefunded, NothingToRefund
 from kernel.testing.contracts.payments import DeployedPayments
 from kernel.testing.contracts.payments.deployed import BASE, fresh_key
 from kernel.testing.contracts.payments.harness import outcomes, told
-from plugins.payments.refunds import promotional_of
+from plugins.payments.refunds import Wish, amount_of, promotional_of
 from tests.plugins.payments.ledgers import adjust, change, database, faults, outbox, rows
 
 
@@ -84,6 +85,27 @@ async def test_refund_goes_back_the_way_it_came(bank: DeployedPayments) -> None:
 def test_promotional_part_of_what_went_back(amount: int, promotional: int, refunded: int, back: int) -> None:
     """Nothing of it until all of the refundable part is back."""
     assert promotional_of(amount, promotional, refunded) == back
+
+
+@pytest.mark.parametrize(("amount", "voucher", "returned"), [(0, False, False), (0, True, True), (500, True, True)])
+def test_of_what_is_returned_nothing_is_left(amount: int, voucher: bool, returned: bool) -> None:
+    """Nor of what was free without a voucher: there was nothing."""
+    wish = Wish(purchase_id=new_id(), amount=None, key="all", reason="all")
+    charge = Charge(
+        id=new_id(),
+        purchase_id=wish.purchase_id,
+        user_id=new_id(),
+        course_id=new_id(),
+        amount=amount,
+        currency="EUR",
+        refunded=amount,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC),
+        voucher_id=new_id() if voucher else None,
+        returned=returned,
+    )
+
+    with pytest.raises(NothingToRefund):
+        amount_of(wish, charge)
 
 
 async def test_charge_is_returned_when_nothing_is_left_of_it(bank: DeployedPayments) -> None:
