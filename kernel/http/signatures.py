@@ -158,9 +158,7 @@ class _Reader:
         known = getattr(body, "__struct_fields__", ())
         for limit in self._route.rate_limits:
             if limit.member and limit.member not in known:
-                raise self._wrong(
-                    f"limits requests with {limit.member!r}", "name a field of its body, a msgspec.Struct"
-                )
+                raise self._wrong(f"limits requests with {limit.member!r}", "name a field of its body, a Struct")
 
     def _wrong(self, what: str, remedy: str) -> errors.InvalidDeclaration:
         handler = getattr(self._route.handler, "__qualname__", repr(self._route.handler))
