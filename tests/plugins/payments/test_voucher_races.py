@@ -230,6 +230,21 @@ async def test_batch_is_deleted_or_redeemed_never_both(bank: DeployedPayments) -
     assert await faults(bank) == []
 
 
+async def test_changes_of_a_batch_at_once_all_count(bank: DeployedPayments) -> None:
+    """Who changes the tag does not undo what somebody else makes of the comment."""
+    administrator = bank.administrator()
+
+    for turn in range(ROUNDS):
+        made = await create(administrator, {"count": 1, "amount": 100})
+        path = f"{BATCHES}/{made.batch.id}"
+        await asyncio.gather(
+            administrator.call("PATCH", path, {"tag": f"tag {turn}"}),
+            administrator.call("PATCH", path, {"comment": f"comment {turn}"}),
+        )
+        batch = await administrator.call("GET", path)
+        assert (batch["tag"], batch["comment"]) == (f"tag {turn}", f"comment {turn}")
+
+
 async def status_of(request: AbstractAsyncContextManager[aiohttp.ClientResponse]) -> int:
     """Return the status of the answer to *request*."""
     async with request as answer:

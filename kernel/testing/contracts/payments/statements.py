@@ -88,7 +88,7 @@ async def somebody_who_bought_and_gave_back(harness: DeployedPayments, *, reason
     await harness.fund(person.user, 1200)
     await harness.payments.charge(purchase, person.user, await harness.offer(PRICE), PRICE)
     if harness.charges_money:
-        await harness.payments.refund(purchase, PRICE - 100, key="part", reason=reason)
+        await harness.payments.refund(purchase, PRICE - 100, key=f"part of {purchase}", reason=reason)
     return person
 
 
