@@ -20,6 +20,7 @@ from kernel.database.migrations import Target, is_current, upgrade
 from kernel.database.opening import open_database
 from kernel.declarations import declare
 from kernel.events.runtime import EventRuntime
+from kernel.gauges import Gauges
 from kernel.members import Member, Running, State
 from kernel.plugin import Plugin
 from kernel.redis import RedisClients
@@ -40,6 +41,7 @@ class Platform:
         self.assembly = assembly
         self.config = assembly.config
         self.services = Services()
+        self.gauges = Gauges()
         self.clock = clock
         self.log = structlog.get_logger().bind(plugin="kernel")
         self.redis = RedisClients(self.config.redis.url)
@@ -170,6 +172,7 @@ class Platform:
             log=log,
             clock=self.clock,
             tasks=tasks,
+            gauges=self.gauges.of(member.name),
             secrets=self._secrets,
             deployment=self.config.deployment(),
             roles=self.assembly.roles,

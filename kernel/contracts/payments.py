@@ -189,6 +189,7 @@ class WalletAdjusted(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "payments.wallet_adjusted.v1"
     key: ClassVar[str] = "user_id"
+    personal: ClassVar[Personal] = {"user_id": {"reason": ""}}
     user_id: UUID
     amount: int  #: negative for what was taken
     currency: str

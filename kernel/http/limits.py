@@ -166,6 +166,30 @@ class RouteLimits:
         return {"RateLimit": ", ".join(told), "RateLimit-Policy": self._policy}
 
 
+@dataclass(frozen=True)
+class MemberLimits:
+    """The limits on those requests to one route whose body has a *member*."""
+
+    member: str
+    by_address: RouteLimits | None
+    by_caller: RouteLimits | None
+
+    async def check(self, body: object, address: str, caller: str) -> dict[str, str]:
+        """Count a request with this *body*, if it has the member; return the headers that tell where it stands.
+
+        Raises:
+            problems.TooManyRequests: a limit is reached.
+        """
+        told: dict[str, str] = {}
+        if getattr(body, self.member) is None:
+            return told
+        if self.by_address is not None:
+            told |= await self.by_address.check(address)
+        if self.by_caller is not None:
+            told |= await self.by_caller.check(caller)
+        return told
+
+
 class GeneralLimit:
     """The limit on all unsafe requests together, in this process."""
 

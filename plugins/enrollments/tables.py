@@ -59,6 +59,8 @@ purchases: Final = sa.Table(
     Column("created_at", Timestamp, nullable=False),
     Column("checked_at", Timestamp),  #: when the sweeper last took it up
     Column("settled_at", Timestamp),
+    Column("voucher_kind", sa.Text),  #: of the voucher that it is bought with; its code stands nowhere
+    Column("alarmed_at", Timestamp),  #: when it was remarked on that it takes too long
     sa.UniqueConstraint("user_id", "key", name="uq_purchases_key"),
     sa.Index(
         "uq_purchases_active",
@@ -69,6 +71,26 @@ purchases: Final = sa.Table(
         sqlite_where=_ACTIVE,
     ),
     sa.Index("ix_purchases_pending", "created_at", postgresql_where=_PENDING, sqlite_where=_PENDING),
+)
+
+#: The limit of a course that has one; a course without a row has none. `taken` is the number of its rows in `seats`.
+#: Whatever changes seats locks the course's row here first, and then looks at what it rests on.
+terms: Final = sa.Table(
+    "terms",
+    metadata,
+    Column("course_id", sa.Uuid, primary_key=True),
+    Column("seats", sa.Integer, nullable=False),
+    Column("taken", sa.Integer, nullable=False),
+    sa.CheckConstraint("seats >= 0", name="seats"),
+    sa.CheckConstraint("taken >= 0", name="taken"),
+)
+
+#: Who has a seat of a course that has a limit: one, whatever the number of grants.
+seats: Final = sa.Table(
+    "seats",
+    metadata,
+    Column("course_id", sa.Uuid, primary_key=True),
+    Column("user_id", sa.Uuid, primary_key=True),
 )
 
 #: What is shown of courses beside enrolments, as `courses` tells it.

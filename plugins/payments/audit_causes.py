@@ -1,4 +1,4 @@
-"""The rules of what moves money: each charge, refund, adjustment and redemption has the transfer that it says."""
+"""The rules of what moves money: each charge, refund and adjustment has the transfer that it says."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ class ChargeAudit(msgspec.Struct, frozen=True, gc=False):
     refunded: int
     returned: bool
     created_at: datetime
+    voucher_id: UUID | None
     given_back: int
     returns: int  #: how many of its refunds left nothing of it
+    uses: int  #: how many uses of its voucher are for its purchase
 
     def where(self) -> str:
         return f"charge of purchase {self.purchase_id}"
@@ -42,6 +44,8 @@ class ChargeAudit(msgspec.Struct, frozen=True, gc=False):
             yield f"took {self.amount}, but gave back {self.given_back}"
         if self.returned != (self.returns == 1):
             yield f"says that {'all' if self.returned else 'not all'} of it went back, but its refunds do not"
+        if self.uses != (self.voucher_id is not None):
+            yield f"was made with the voucher {self.voucher_id}, of which {self.uses} uses are for its purchase"
 
     def cause_of(self) -> Moved | None:
         if not self.amount:
@@ -142,71 +146,5 @@ class AdjustmentAudit(msgspec.Struct, frozen=True, gc=False):
             course_id=None,
             reference=self.id,
             reason=self.reason,
-            created_at=self.created_at,
-        )
-
-
-class VoucherAudit(msgspec.Struct, frozen=True, gc=False):
-    """A voucher, how many redemptions it has, and what its batch says of it."""
-
-    id: UUID
-    uses: int
-    max_uses: int
-    withdrawn: bool
-    redemptions: int
-    batch_max_uses: int
-    batch_withdrawn: bool
-
-    def where(self) -> str:
-        return f"voucher {self.id}"
-
-    def after(self) -> Mapping[str, object]:
-        return {"after": self.id}
-
-    def faults(self) -> Iterator[str]:
-        if self.uses != self.redemptions:
-            yield f"says {self.uses} uses, but has {self.redemptions} redemptions"
-        if self.redemptions > self.max_uses:
-            yield f"may be used {self.max_uses} times, but has {self.redemptions} redemptions"
-        if self.max_uses != self.batch_max_uses:
-            yield f"may be used {self.max_uses} times, but those of its batch {self.batch_max_uses} times"
-        if self.withdrawn != self.batch_withdrawn:
-            yield f"is {'' if self.withdrawn else 'not '}withdrawn, but its batch is the other way round"
-
-    def cause_of(self) -> None:
-        return None
-
-
-class RedemptionAudit(msgspec.Struct, frozen=True, gc=False):
-    """A redemption and what its voucher brings."""
-
-    voucher_id: UUID
-    user_id: UUID
-    created_at: datetime
-    amount: int
-    currency: str
-    same_batch: bool  #: whether it names the batch of its voucher
-
-    def where(self) -> str:
-        return f"redemption of voucher {self.voucher_id} by {self.user_id}"
-
-    def after(self) -> Mapping[str, object]:
-        return {"after": self.voucher_id, "after_user": self.user_id}
-
-    def faults(self) -> Iterator[str]:
-        if not self.same_batch:
-            yield "names another batch than its voucher does"
-
-    def cause_of(self) -> Moved:
-        return Moved(
-            key=f"voucher:{self.voucher_id}:{self.user_id}",
-            id=None,
-            user_id=self.user_id,
-            amount=self.amount,
-            promotional=0,
-            currency=self.currency,
-            course_id=None,
-            reference=self.voucher_id,
-            reason="",
             created_at=self.created_at,
         )

@@ -10,10 +10,12 @@ from sqlalchemy import bindparam
 from kernel.database import Query
 from plugins.payments.adjustments import ADJUSTMENT
 from plugins.payments.audit import Books, Moved, OrphanAudit, TransferAudit, WalletAudit
-from plugins.payments.audit_causes import AdjustmentAudit, ChargeAudit, RedemptionAudit, RefundAudit, VoucherAudit
+from plugins.payments.audit_causes import AdjustmentAudit, ChargeAudit, RefundAudit
 from plugins.payments.audit_chain import EntryAudit
+from plugins.payments.audit_vouchers import RedemptionAudit, VoucherAudit
 from plugins.payments.chain import BEGINNING
 from plugins.payments.charges import CHARGE
+from plugins.payments.redemption import VOUCHER
 from plugins.payments.refunds import REFUND
 from plugins.payments.tables import (
     adjustments,
@@ -23,6 +25,7 @@ from plugins.payments.tables import (
     refunds,
     transfers,
     voucher_batches,
+    voucher_returns,
     vouchers,
     wallets,
 )
@@ -84,9 +87,7 @@ ORPHANS: Final = Query(
             (_MOVEMENTS.c.kind == CHARGE, _there_is(charges.c.purchase_id == _MOVEMENTS.c.reference)),
             (_MOVEMENTS.c.kind == REFUND, _there_is(refunds.c.key == _OF_REFUND)),
             (_MOVEMENTS.c.kind == ADJUSTMENT, _there_is(adjustments.c.id == _MOVEMENTS.c.reference)),
-            else_=_there_is(
-                redemptions.c.voucher_id == _MOVEMENTS.c.reference, redemptions.c.user_id == _MOVEMENTS.c.user_id
-            ),
+            else_=_there_is(redemptions.c.id == _MOVEMENTS.c.id),
         ).label("has_cause"),
     ).order_by(_MOVEMENTS.c.id),
     OrphanAudit,
@@ -128,11 +129,16 @@ WALLETS: Final = Query(
 
 CHARGES: Final = Query(
     sa.select(
-        *(charges.c[name] for name in ChargeAudit.__struct_fields__[:-2]),
+        *(charges.c[name] for name in ChargeAudit.__struct_fields__[:-3]),
         _sum(refunds.c.amount, refunds.c.purchase_id == charges.c.purchase_id).label("given_back"),
         _count(
             refunds, refunds.c.purchase_id == charges.c.purchase_id, refunds.c.refunded_after == charges.c.amount
         ).label("returns"),
+        _count(
+            redemptions,
+            redemptions.c.purchase_id == charges.c.purchase_id,
+            redemptions.c.voucher_id == charges.c.voucher_id,
+        ).label("uses"),
     )
     .where(charges.c.purchase_id > _AFTER)
     .order_by(charges.c.purchase_id)
@@ -168,10 +174,11 @@ ADJUSTMENTS: Final = Query(
     AdjustmentAudit,
 )
 
+_GIVEN_BACK: Final = sa.exists().where(voucher_returns.c.redemption_id == redemptions.c.id)
 VOUCHERS: Final = Query(
     sa.select(
         *(vouchers.c[name] for name in ("id", "uses", "max_uses", "withdrawn")),
-        _count(redemptions, redemptions.c.voucher_id == vouchers.c.id).label("redemptions"),
+        _count(redemptions, redemptions.c.voucher_id == vouchers.c.id, ~_GIVEN_BACK).label("redemptions"),
         voucher_batches.c.max_uses.label("batch_max_uses"),
         voucher_batches.c.withdrawn_at.is_not(None).label("batch_withdrawn"),
     )
@@ -182,26 +189,38 @@ VOUCHERS: Final = Query(
     VoucherAudit,
 )
 
+_OF_WALLET: Final = sa.and_(entries.c.transfer_id == redemptions.c.id, entries.c.wallet_id == redemptions.c.user_id)
 REDEMPTIONS: Final = Query(
     sa.select(
-        *(redemptions.c[name] for name in ("voucher_id", "user_id", "created_at")),
-        voucher_batches.c.amount,
+        *(redemptions.c[name] for name in RedemptionAudit.__struct_fields__[:7]),
+        voucher_batches.c.kind,
+        voucher_batches.c.amount.label("worth"),
+        voucher_batches.c.credit,
         voucher_batches.c.currency,
         (redemptions.c.batch_id == vouchers.c.batch_id).label("same_batch"),
+        _GIVEN_BACK.label("given_back"),
+        transfers.c.key.label("transfer_key"),
+        entries.c.balance_after.label("held"),
+        sa.and_(charges.c.voucher_id == redemptions.c.voucher_id, charges.c.user_id == redemptions.c.user_id).label(
+            "of_charge"
+        ),
+        charges.c.returned.label("charge_returned"),
     )
-    .join(vouchers, sa.and_(vouchers.c.id == redemptions.c.voucher_id, vouchers.c.id >= _AFTER))
+    .join(vouchers, vouchers.c.id == redemptions.c.voucher_id)
     .join(voucher_batches, voucher_batches.c.id == vouchers.c.batch_id)
-    .where(
-        sa.tuple_(redemptions.c.voucher_id, redemptions.c.user_id)
-        > sa.tuple_(_AFTER, bindparam("after_user", type_=sa.Uuid()))
-    )
-    .order_by(redemptions.c.voucher_id, redemptions.c.user_id)
+    .outerjoin(transfers, sa.and_(transfers.c.id == redemptions.c.id, transfers.c.id > _AFTER))
+    .outerjoin(entries, sa.and_(_OF_WALLET, entries.c.transfer_id > _AFTER))
+    .outerjoin(charges, charges.c.purchase_id == redemptions.c.purchase_id)
+    .where(redemptions.c.id > _AFTER)
+    .order_by(redemptions.c.id)
     .limit(_LIMIT),
     RedemptionAudit,
 )
 
 _IN_CHAIN: Final = entries.c.hash != sa.literal(BEGINNING, sa.LargeBinary())
-_NAMED_BY_CAUSE: Final = sa.and_(transfers.c.kind.in_((CHARGE, ADJUSTMENT)), _IN_CHAIN)
+_NAMED_BY_CAUSE: Final = sa.or_(
+    sa.and_(transfers.c.kind.in_((CHARGE, ADJUSTMENT)), _IN_CHAIN), transfers.c.kind == VOUCHER
+)
 MOVED: Final = Query(
     sa.select(
         transfers.c.key,
@@ -225,7 +244,7 @@ BOOKS: Final = Query(
             _count(charges, charges.c.amount > 0)
             + _count(refunds, refunds.c.amount > 0)
             + _count(adjustments)
-            + _count(redemptions)
+            + _count(redemptions, redemptions.c.purchase_id.is_(None))
         ).label("causes"),
     ),
     Books,

@@ -18,7 +18,7 @@ from kernel import Context
 from kernel.contracts.personal_data import Document, Kept, Receipt, Subject, document
 from kernel.database import Query
 from plugins.payments.settings import PaymentsSettings
-from plugins.payments.tables import entries, transfers, voucher_batches
+from plugins.payments.tables import entries, redemptions, transfers, voucher_batches
 
 PAGE: Final = 500  # movements
 
@@ -34,6 +34,17 @@ class _Movement(msgspec.Struct, frozen=True):
     reference: UUID
     course_id: UUID | None
     reason: str
+    created_at: datetime
+
+
+class _Use(msgspec.Struct, frozen=True):
+    """One use of a voucher."""
+
+    id: UUID
+    voucher_id: UUID
+    number: int
+    purchase_id: UUID | None
+    amount: int
     created_at: datetime
 
 
@@ -58,6 +69,12 @@ MOVEMENTS: Final = Query(
     .limit(PAGE),
     _Movement,
 )
+USES: Final = Query(
+    sa.select(*(redemptions.c[name] for name in _Use.__struct_fields__))
+    .where(redemptions.c.user_id == bindparam("person"))
+    .order_by(redemptions.c.id),
+    _Use,
+)
 BATCHES: Final = Query(
     sa.select(*(voucher_batches.c[name] for name in _Batch.__struct_fields__))
     .where(voucher_batches.c.created_by == bindparam("person"))
@@ -68,7 +85,10 @@ BATCHES: Final = Query(
 _WHY: Final = "books have to be kept for as long as the law says; your number leads to nobody any more"
 RECEIPT: Final = Receipt(
     kept=(
-        Kept(what="your number's wallet and every movement of it, with what was noted at refunds", why=_WHY),
+        Kept(
+            what="your number's wallet and every movement of it, with what was noted at refunds and adjustments",
+            why=_WHY,
+        ),
         Kept(what="your number beside vouchers that you redeemed or made", why=_WHY),
     )
 )
@@ -85,6 +105,8 @@ class PaymentsPersonalData:
         while rows := await self._db.all(MOVEMENTS, person=subject.user_id, after=after):
             after, number = rows[-1].version, number + 1
             yield document(f"statement-{number}.json", rows)
+        if uses := await self._db.all(USES, person=subject.user_id):
+            yield document("vouchers-used.json", uses)
         if made := await self._db.all(BATCHES, person=subject.user_id):
             yield document("voucher-batches.json", made)
 

@@ -48,7 +48,7 @@ CHECKS: Final = (
     Check(name="refunds", query=audit_queries.REFUNDS, first={"after": ""}),
     Check(name="adjustments", query=audit_queries.ADJUSTMENTS, first={"after": _FIRST}),
     Check(name="vouchers", query=audit_queries.VOUCHERS, first={"after": _FIRST}),
-    Check(name="redemptions", query=audit_queries.REDEMPTIONS, first={"after": _FIRST, "after_user": _FIRST}),
+    Check(name="redemptions", query=audit_queries.REDEMPTIONS, first={"after": _FIRST}),
 )
 #: Which transfers are of nothing: asked only where there are more or fewer of them than there should be.
 ORPHANS: Final = Check(name="transfers of something", query=audit_queries.ORPHANS, first={"after": _FIRST})

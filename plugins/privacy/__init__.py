@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import ClassVar, Final
 
+import click
+
 from kernel import Context, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl
 from kernel.contracts.audit import ActRecorded
 from kernel.contracts.auth import AUTH
 from kernel.contracts.mail import MAIL, MailRequested
 from kernel.contracts.personal_data import PERSONAL_DATA
-from plugins.privacy import migrations
+from plugins.privacy import commands, migrations
 from plugins.privacy.api import ERASE, PrivacyApi
 from plugins.privacy.erasing import Erasing
 from plugins.privacy.exporting import Exporting
@@ -53,6 +55,10 @@ class PrivacyPlugin(Plugin[PrivacySettings]):
     @hookimpl
     def routes(self, ctx: Context[PrivacySettings]) -> Iterable[Route]:
         return PrivacyApi(ctx).routes()
+
+    @hookimpl
+    def commands(self) -> Iterable[click.Command]:
+        return commands.COMMANDS
 
     @hookimpl
     def lifespan(self, ctx: Context[PrivacySettings]) -> AbstractAsyncContextManager[None]:

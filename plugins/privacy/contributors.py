@@ -55,6 +55,7 @@ class Contributor:
 
 
 KNOW: Final = Command(insert(contributors).values(plugin=bindparam("plugin")).on_conflict_do_nothing())
+FORGET: Final = Command(sa.delete(contributors).where(contributors.c.plugin == bindparam("plugin")))
 KNOWN: Final = Query(sa.select(contributors.c.plugin).order_by(contributors.c.plugin), str)
 
 

@@ -161,3 +161,11 @@ FAIL: Final = Command(
 ASK_AGAIN: Final = Command(
     sa.update(erasure_steps).where(_STEPS, erasure_steps.c.state == CONFIRMED).values(state=ANSWERED, next_at=_NOW)
 )
+
+#: For a plugin that will never be on again.
+FORGET_STEPS: Final = Command(
+    sa.delete(erasure_steps).where(
+        erasure_steps.c.plugin == bindparam("of_plugin"), erasure_steps.c.state == UNANSWERED
+    )
+)
+RESUME_ALL: Final = Command(sa.update(erasures).where(erasures.c.state == WAITING).values(state=ERASING, next_at=_NOW))

@@ -96,13 +96,12 @@ class Exporting:
     async def _add(self, archive: Archive, contributor: Contributor, subject: Subject, export: Export) -> list[str]:
         """Add all that one plugin hands out; return the names of the files."""
         names = []
+        await self._extend(export)
         try:
-            async for document in contributor.export(subject):
-                await archive.add(contributor.plugin, document.name, document.content)
-                await self._extend(export)
-                names.append(document.name)
-        except Overtaken:
-            raise
+            async with asyncio.timeout(LEASE.total_seconds()):
+                async for document in contributor.export(subject):
+                    await archive.add(contributor.plugin, document.name, document.content)
+                    names.append(document.name)
         except Exception as error:
             raise PluginFailed(f"{contributor.plugin}: {type(error).__name__}") from error
         return names
@@ -128,8 +127,9 @@ class Exporting:
         until = self._ctx.clock.now() + delay_after(export.attempts)
         state = FAILED if export.attempts >= ATTEMPTS else WAITING
         values = {"new_state": state, "until": until, "why": reason}
-        await self._ctx.db.run(PUT_OFF, export=export.id, claim=export.attempts, **values)
-        await self._ctx.db.run(FORGET_CHUNKS, export=export.id, through=export.attempts)
+        async with self._ctx.db.transaction() as session:
+            await session.run(PUT_OFF, export=export.id, claim=export.attempts, **values)
+            await session.run(FORGET_CHUNKS, export=export.id, through=export.attempts)
 
 
 class _Keeper:

@@ -16,7 +16,7 @@ from kernel.database import Command, Query, Timestamp
 from plugins.privacy.settings import PrivacySettings
 from plugins.privacy.tables import READY, WAITING, export_chunks, exports
 
-LEASE: Final = timedelta(minutes=5)  # that a process has for one plugin's documents or one piece of the archive
+LEASE: Final = timedelta(minutes=15)  # that a process has for all that one plugin hands out
 
 
 class Export(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Each of these providers breaks one promise about vouchers or the kinds of credit, and the kit says so."""
+"""Each of these providers breaks one promise about vouchers, and the kit says so."""
 
 from __future__ import annotations
 
@@ -13,10 +13,8 @@ from kernel.clock import Clock
 from kernel.contracts.courses import Courses
 from kernel.contracts.payments import (
     Charge,
-    Credit,
     NothingToRefund,
     Quote,
-    Redemption,
     VoucherOffer,
     VoucherRedeemed,
     VoucherRefused,
@@ -140,56 +138,6 @@ class KeepsVouchersThatPaidAll(InMemoryPayments):
         return super()._give_back(purchase_id, amount, reason)
 
 
-class ForgetsKeysOfRedemptions(InMemoryPayments):
-    """Redeems again what is asked for again."""
-
-    async def redeem(self, user_id: UUID, code: str, *, key: str) -> Redemption:
-        return await super().redeem(user_id, code, key=str(new_id()))
-
-
-class AnswersForAnyCode(InMemoryPayments):
-    """Answers a repeat whichever code it names."""
-
-    async def redeem(self, user_id: UUID, code: str, *, key: str) -> Redemption:
-        return self._redeemed.get((user_id, key)) or await super().redeem(user_id, code, key=key)
-
-
-class SharesKeys(InMemoryPayments):
-    """Takes one person's key for another's."""
-
-    async def redeem(self, user_id: UUID, code: str, *, key: str) -> Redemption:
-        known = {used: outcome for (_, used), outcome in self._redeemed.items()}
-        return known.get(key) or await super().redeem(user_id, code, key=key)
-
-
-class TakesPromotionalCreditLast(InMemoryPayments):
-    """Spends what was paid for first."""
-
-    def _promotional_part(self, user_id: UUID, amount: int) -> int:
-        return max(0, amount - self.credit["refundable"][user_id])
-
-
-class RefundsPromotionalCreditFirst(InMemoryPayments):
-    """Keeps what was paid for the longest."""
-
-    def _refundable_part(self, charge: Charge, back: int) -> int:
-        return back - min(back, max(0, charge.promotional - charge.refunded))
-
-
-class TurnsGiftsIntoMoney(InMemoryPayments):
-    """Gives everything back as if it had been paid for."""
-
-    def _refundable_part(self, charge: Charge, back: int) -> int:
-        return back
-
-
-class PaysOutGifts(InMemoryPayments):
-    """Knows one kind of credit."""
-
-    def fund(self, user_id: UUID, amount: int, *, credit: Credit = "refundable") -> None:
-        super().fund(user_id, amount)
-
-
 class RoundedDown(Voucher):
     """Keeps half cents for the institution."""
 
@@ -276,15 +224,6 @@ FAULTS: tuple[tuple[type[InMemoryPayments], Test], ...] = (
     (ReturnsUsesWithEachPart, KIT.test_only_the_last_part_gives_the_use_back),
     (ReturnsUsesWithoutEnd, KIT.test_returns_at_once_give_back_one_use),
     (KeepsVouchersThatPaidAll, KIT.test_charge_of_nothing_with_a_voucher_goes_back_once),
-    (ForgetsKeysOfRedemptions, KIT.test_redemption_by_twins_has_one_effect),
-    (ForgetsKeysOfRedemptions, KIT.test_redemption_repeated_with_its_key_is_the_same),
-    (AnswersForAnyCode, KIT.test_redemption_of_another_code_under_the_same_key_is_refused),
-    (SharesKeys, KIT.test_key_of_a_redemption_belongs_to_its_person),
-    (TakesPromotionalCreditLast, KIT.test_charge_takes_promotional_credit_first),
-    (TakesPromotionalCreditLast, KIT.test_charge_that_promotional_credit_covers_takes_nothing_else),
-    (RefundsPromotionalCreditFirst, KIT.test_refund_goes_the_way_it_came_the_refundable_part_first),
-    (TurnsGiftsIntoMoney, KIT.test_refund_of_promotional_credit_is_promotional),
-    (PaysOutGifts, KIT.test_redemption_adds_credit_of_the_voucher_s_kind),
     (pricing_by(RoundedDown), KIT.test_discount_is_taken_off_the_price),
     (pricing_by(Dearer), KIT.test_discount_is_taken_off_the_price),
     (ignoring("not-yet-valid"), KIT.test_voucher_counts_in_its_time_only),

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 from kernel import new_id
 from kernel.testing.clients import Client
+from plugins.payments.chain import Seal
 from plugins.payments.verify import Fault, Progress, verify
 from tests.faults.racing import Wish
 from tests.faults.site import People, Server, Site
@@ -72,7 +73,8 @@ class Shop:
     async def faults(self) -> list[Fault]:
         """Return what `lyceum payments verify` finds."""
         async with self.site.inside() as platform:
-            return [fault async for fault in verify(platform.context("payments").db, Progress())]
+            ctx = platform.context("payments")
+            return [fault async for fault in verify(ctx.db, Seal(ctx.secrets), Progress())]
 
 
 @dataclass(frozen=True)

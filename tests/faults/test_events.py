@@ -92,6 +92,9 @@ class Nowhere:
     async def send(self, source: str, entries: object) -> None:
         pass
 
+    async def forget(self, source: str) -> None:
+        pass
+
 
 def by_customer(notes: list[Note]) -> dict[str, list[int]]:
     """Return the numbers of each customer's sales, in the order in which they were noted."""

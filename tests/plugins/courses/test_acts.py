@@ -13,7 +13,7 @@ from kernel.testing.deploying import Deploy
 from tests.plugins.courses.school import COURSES, JSON, School, lessons, open_school
 
 
-async def overseen(deploy: Deploy, **settings: object) -> School:
+async def overseen(deploy: Deploy, **settings: Any) -> School:
     """Return a school in which somebody listens to acts."""
     return await open_school(deploy, witness.witness_of(ActRecorded), **settings)
 

@@ -198,6 +198,24 @@ async def test_plugin_that_is_off_is_asked_when_it_is_on_again(deploy: Deploy) -
     assert [subject.email for subject in diary_of(deployment).asked] == [EMAIL, EMAIL]
 
 
+async def test_nobody_waits_for_a_plugin_that_is_gone_for_good(deploy: Deploy) -> None:
+    """Once the operator says so; a plugin that is on, or was never there, is refused."""
+    deployment = await deploy(*FEW, plugins=[DiaryPlugin])
+    person = await deployment.sign_in(EMAIL)
+    await deployment.platform.context("privacy").own(Erasing).run()
+    await deployment.restart(*FEW)
+    asked = await ask_erasure(person)
+    await carried_on(deployment, asked["id"], "waiting")
+
+    wrong = await deployment.command("privacy", "forget", "users")
+    right = await deployment.command("privacy", "forget", "diary")
+
+    assert wrong.exit_code == 1
+    assert "diary" in wrong.output
+    assert right.exit_code == 0
+    assert "diary" not in {step["plugin"] for step in (await carried_on(deployment, asked["id"], "done"))["steps"]}
+
+
 async def test_address_is_forgotten_though_a_plugin_stays_off(deploy: Deploy) -> None:
     """After some days the plugin will be asked by the number alone."""
     deployment = await deploy(*FEW, plugins=[DiaryPlugin])
