@@ -47,6 +47,11 @@ class Books:
         self._rows: dict[str, list[Row]] = defaultdict(list)
         self._purses: dict[UUID, Purse] = defaultdict(Purse)
 
+    @property
+    def entries(self) -> int:
+        """Return how many entries there are."""
+        return len(self._rows["entries"])
+
     def adjust(self, user_id: UUID, amount: int, credit: Credit = "refundable") -> None:
         """Put credit into a wallet."""
         made = Adjustment(

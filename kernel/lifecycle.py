@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
-from kernel import errors, front, starting
+from kernel import errors, failpoints, front, starting
 from kernel.assembly import Assembly, assemble
 from kernel.clock import Clock, SystemClock
 from kernel.config import Config, deployment_secrets
@@ -73,6 +73,7 @@ class Platform:
             errors.BootError: the one reason why the deployment can not start.
         """
         assembly = assemble(config, safe=safe, entry_points=entry_points, plugins=plugins)
+        failpoints.PROCESS.check(development=config.server.development)
         return cls(assembly, clock=clock or SystemClock())
 
     @property
@@ -177,7 +178,8 @@ class Platform:
             roles=self.assembly.roles,
         )
         declarations = declare(self.assembly.hooks, member.manifest, member.permissions, context)
-        return Running(context=context, database=database, tasks=tasks, declarations=declarations)
+        traces = self.events.traces(member.name, database)
+        return Running(context=context, database=database, tasks=tasks, declarations=declarations, traces=traces)
 
     def _identity(self) -> str:
         place = sa.make_url(self.config.database.url).set(username=None, password=None)  # which may change

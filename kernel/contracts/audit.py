@@ -6,10 +6,12 @@ that is over other people's things, or on the command line, is such an act.
 
 from __future__ import annotations
 
+import getpass
+import os
 from typing import Any, ClassVar, Final, Protocol
 from uuid import UUID
 
-from kernel import Event, Request
+from kernel import Event, Personal, Request
 from kernel.capabilities import Capability
 
 
@@ -18,6 +20,10 @@ class ActRecorded(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "audit.act_recorded.v1"
     key: ClassVar[str] = "subject"
+    personal: ClassVar[Personal] = {
+        "actor": {"origin": ""},
+        "subject": {"reason": "", "before": None, "after": None},
+    }
     action: str  #: the plugin and what was done, such as `auth.set_roles`
     subject: str  #: its kind and id, such as `account:0198…`
     actor: UUID | None  #: who; None on the command line
@@ -49,6 +55,21 @@ def act(
         before=before,
         after=after,
     )
+
+
+def command_act(
+    action: str, subject: str, *, before: dict[str, Any] | None = None, after: dict[str, Any] | None = None
+) -> ActRecorded:
+    """Return the act of whoever runs a command on this machine."""
+    origin = f"command line: {_machine_user()}"
+    return ActRecorded(action=action, subject=subject, actor=None, origin=origin, before=before, after=after)
+
+
+def _machine_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run under a number that has no name
+        return str(os.getuid())
 
 
 class Audit(Protocol):

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Event, problems
+from kernel import Event, Personal, problems
 from kernel.capabilities import Capability, Contribution
 
 
@@ -72,6 +72,7 @@ class AccessEnded(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "enrollments.access_ended.v1"
     key: ClassVar[str] = "user_id"
+    personal: ClassVar[Personal] = {"user_id": {"reason": ""}}
     user_id: UUID
     course_id: UUID
     reason: str
@@ -82,6 +83,7 @@ class GrantRevoked(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "enrollments.grant_revoked.v1"
     key: ClassVar[str] = "user_id"
+    personal: ClassVar[Personal] = {"user_id": {"reason": ""}}
     user_id: UUID
     course_id: UUID
     grant_id: UUID
@@ -93,6 +95,7 @@ class PurchaseFailed(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "enrollments.purchase_failed.v1"
     key: ClassVar[str] = "purchase_id"
+    personal: ClassVar[Personal] = {"user_id": {"reason": ""}}
     purchase_id: UUID
     user_id: UUID
     course_id: UUID

@@ -26,7 +26,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Event, problems
+from kernel import Event, Personal, problems
 from kernel.capabilities import Capability, Contribution
 
 #: The most that one movement may move, in minor units; sums of these stay exact in 64 bits and in JavaScript.
@@ -189,6 +189,7 @@ class WalletAdjusted(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "payments.wallet_adjusted.v1"
     key: ClassVar[str] = "user_id"
+    personal: ClassVar[Personal] = {"user_id": {"reason": ""}}
     user_id: UUID
     amount: int  #: negative for what was taken
     currency: str
@@ -215,6 +216,7 @@ class ChargeRefunded(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "payments.charge_refunded.v1"
     key: ClassVar[str] = "purchase_id"
+    personal: ClassVar[Personal] = {"user_id": {"reason": ""}}
     purchase_id: UUID
     charge_id: UUID
     user_id: UUID

@@ -3,8 +3,11 @@
 `POST /voucher-batches` and `POST /vouchers/redeem` require an Idempotency-Key. The answer to the first is the only one
 that shows codes, as a table where the caller sends `Accept: text/csv` (first line: titles, first column: `code`); a
 repeat with the same key and body is answered alike, so that a lost answer loses no money. No database holds a code in
-clear. A statement as a table has the names of the fields of `StatementLine` in its first line and then a line for each
-movement; of what people wrote, nothing begins as a formula of a spreadsheet does.
+clear.
+
+A statement as a table is the whole of it, the newest movement first, below a line of titles: the names of the fields of
+`StatementLine`, but `in` and `out` for `amount`. No cell begins as a formula of a spreadsheet does, not even with a
+minus, so `promotional` has no sign there.
 """
 
 from __future__ import annotations

@@ -29,6 +29,11 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes
 
 
+def document(name: str, content: object) -> Document:
+    """Return the file *name* with *content* as JSON, laid out for people."""
+    return Document(name=name, content=msgspec.json.format(msgspec.json.encode(content)))
+
+
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What was not erased."""
 

@@ -36,7 +36,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 BUSY_LIMIT: Final = 10.0  # seconds to wait for another process that writes
-PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+#: `secure_delete` overwrites what is deleted: who has a copy of the file is not to read what people had erased.
+PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
 
 
 class SqliteDriver:
@@ -140,6 +141,13 @@ class SqliteDatabase(PlanExecutor):
             self._engine = sqlite_engine(self._location.file, PRAGMAS)
         return self._engine
 
+    async def scrub(self) -> None:
+        # Rows that moved between pages may have left copies behind, which only a new file is free of.
+        await self._maintain("VACUUM")
+        ((busy, *_),) = await self._maintain("PRAGMA wal_checkpoint(TRUNCATE)")
+        if busy:
+            raise errors.TransactionConflict(f"{self._location.plugin}: the log is being read; try again")
+
     async def close(self) -> None:
         await self._lookups.close()
         if self._engine is not None:
@@ -149,6 +157,18 @@ class SqliteDatabase(PlanExecutor):
 
     async def _fetch(self, plan: Plan[R], arguments: Sequence[object]) -> Sequence[Record]:
         return await self._call(self.operations.fetch, plan, arguments)
+
+    async def _maintain(self, statement: str) -> Sequence[Record]:
+        connection = self._writer.take() or await self._writer.wait()
+        try:
+            found = list(await connection.execute_fetchall(statement))
+        except BaseException as error:
+            self._writer.discard(connection)
+            if isinstance(error, sqlite3.Error):
+                raise sqlite_failure(self._location.plugin, error) from error
+            raise
+        self._writer.give(connection)
+        return found
 
     async def _call(self, operation: Operation[T], plan: Plan[R], arguments: Sequence[object]) -> T:
         pool = self._readers if plan.reads else self._writer

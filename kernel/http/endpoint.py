@@ -100,6 +100,8 @@ class Endpoint:
             if self._caller_limits is not None:
                 told = told | await self._caller_limits.check(who)
         check_permission(caller, self._route.permission)
+        if self._unsafe and caller is not None and caller.actor is not None:
+            await self._shared.callers.record_acting(request, self._name)
         return told
 
     async def _check_body(self, request: Request, body: object) -> dict[str, str]:
@@ -150,11 +152,11 @@ class Endpoint:
     async def _handle(self, request: Request, arguments: Arguments) -> Reply | web.StreamResponse:
         result = await self._route.handler(**arguments)
         encode = self._signature.encode
-        if encode is not None:
-            return encode(result, self._route.status, request.http)
-        if not isinstance(result, web.StreamResponse):
+        if self._signature.responds and isinstance(result, web.StreamResponse):
+            return result
+        if encode is None:
             raise TypeError(f"{self._name} is annotated with a response and returned {type(result).__name__}")
-        return result
+        return encode(result, self._route.status, request.http)
 
     def _finish(self, http: web.Request, reply: Reply) -> web.StreamResponse:
         if reply.status == 200 and not self._unsafe:

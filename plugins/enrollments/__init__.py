@@ -13,6 +13,7 @@ from kernel.contracts import enrollments as contract
 from kernel.contracts.audit import ActRecorded
 from kernel.contracts.courses import COURSE_ACCESS, COURSES
 from kernel.contracts.payments import PAYMENTS, ChargeRefunded, PurchaseCharged
+from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS
 from plugins.enrollments import api, migrations
 from plugins.enrollments.buying import Buying
@@ -20,6 +21,7 @@ from plugins.enrollments.commands import COMMANDS
 from plugins.enrollments.errands import Errands
 from plugins.enrollments.in_flight import MoneyInFlight
 from plugins.enrollments.permissions import PERMISSIONS
+from plugins.enrollments.personal_data import EnrollmentsPersonalData
 from plugins.enrollments.recounting import mend
 from plugins.enrollments.refunding import Refunding
 from plugins.enrollments.running import Runner
@@ -39,7 +41,7 @@ class EnrollmentsPlugin(Plugin[EnrollmentsSettings]):
         name="enrollments",
         version="0.1.0",
         summary="Who may take which course, and buying them.",
-        provides=(contract.ENROLLMENTS, COURSE_ACCESS),
+        provides=(contract.ENROLLMENTS, COURSE_ACCESS, PERSONAL_DATA),
         requires=(COURSES, PAYMENTS),
         wants=(USERS,),
         publishes=(
@@ -69,6 +71,7 @@ class EnrollmentsPlugin(Plugin[EnrollmentsSettings]):
         return (
             Provide(contract.ENROLLMENTS, lambda: nullcontext(access)),
             Provide(COURSE_ACCESS, lambda: nullcontext(access)),
+            Provide(PERSONAL_DATA, lambda: nullcontext(EnrollmentsPersonalData(ctx))),
         )
 
     @hookimpl

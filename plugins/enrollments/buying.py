@@ -14,7 +14,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Context, Delivery, problems
+from kernel import Context, Delivery, failpoint, problems
 from kernel.contracts.enrollments import PurchaseCameToNothing
 from kernel.contracts.payments import PAYMENTS, InsufficientFunds, NothingToRefund, PurchaseCharged, VoucherRefused
 from kernel.database import Guarded, Session
@@ -26,6 +26,10 @@ from plugins.enrollments.seats import Seats
 from plugins.enrollments.settings import EnrollmentsSettings
 
 GIVEN_UP = "abandoned"
+
+BEFORE_CHARGE = failpoint("enrollments.before-charge")
+CHARGED = failpoint("enrollments.charged")  # the money is taken, the access not given
+ENROLLED = failpoint("enrollments.enrolled")  # before anybody is told
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,12 +124,15 @@ class Buying:
             await payments.refund(purchase_id, None, key=f"late-{purchase_id}", reason=reason)
 
     async def _settle(self, purchase: Purchase, key: str, code: str | None) -> Receipt:
+        await BEFORE_CHARGE()
         try:
             await self._pay(purchase, key, code)
         except (InsufficientFunds, VoucherRefused) as refusal:
             await self._fail(purchases.REFUSE, purchase, refusal.type)
             raise
+        await CHARGED()
         if await self.complete(purchase):
+            await ENROLLED()
             return _receipt(purchase)
         return _outcome(await self._ctx.db.one(purchases.PURCHASE, purchase_id=purchase.id))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from kernel import Context, Delivery, Request
+from kernel import Context, Delivery, Request, failpoint
 from kernel.contracts.audit import act
 from kernel.contracts.payments import PAYMENTS, Charge, ChargeRefunded
 from kernel.database import Session
@@ -16,6 +16,8 @@ from plugins.enrollments.seats import Seats
 from plugins.enrollments.settings import EnrollmentsSettings
 
 REFUNDED = "refunded"
+
+PAID_BACK = failpoint("enrollments.paid-back")  # the money is back, the access not ended
 
 
 class Refunding:
@@ -47,6 +49,7 @@ class Refunding:
         payments = self._ctx.services.get(PAYMENTS)
         before = await payments.find_charge(purchase_id)
         after = await payments.refund(purchase_id, body.amount, key=key, reason=body.reason)
+        await PAID_BACK()
         async with self._ctx.db.transaction() as session:
             await self.end(session, after, body.reason)
             if before is not None and _left(after) < _left(before):  # else this key has done it before

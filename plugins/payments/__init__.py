@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 import click
@@ -21,10 +22,12 @@ from kernel.contracts.payments import (
     WalletToppedUp,
 )
 from kernel.contracts.payments_http import MANAGE_VOUCHERS
+from kernel.contracts.personal_data import PERSONAL_DATA
 from plugins.payments import migrations
 from plugins.payments.api import ADJUST, REFUND, VIEW_ANY, payments_routes
 from plugins.payments.commands import COMMANDS
 from plugins.payments.currency import payments_in_one_currency
+from plugins.payments.personal_data import PaymentsPersonalData
 from plugins.payments.settings import PaymentsSettings
 from plugins.payments.tables import metadata
 
@@ -36,7 +39,7 @@ class PaymentsPlugin(Plugin[PaymentsSettings]):
         name="payments",
         version="1.0.0",
         summary="Wallets on a double-entry ledger, vouchers, prices, charges and refunds",
-        provides=(PAYMENTS,),
+        provides=(PAYMENTS, PERSONAL_DATA),
         requires=(COURSES,),
         wants=(PRICE_RULE,),
         publishes=(
@@ -69,6 +72,7 @@ class PaymentsPlugin(Plugin[PaymentsSettings]):
     @hookimpl
     def services(self, ctx: Context[PaymentsSettings]) -> Iterable[Provide[object]]:
         yield Provide(PAYMENTS, lambda: payments_in_one_currency(ctx))
+        yield Provide(PERSONAL_DATA, lambda: contextlib.nullcontext(PaymentsPersonalData(ctx)))
 
     @hookimpl
     def routes(self, ctx: Context[PaymentsSettings]) -> Iterable[Route]:

@@ -17,11 +17,20 @@ from kernel import Context, Page, PageQuery, Request, errors, new_id, page, prob
 from kernel.contracts.audit import act
 from kernel.contracts.payments import VoucherBatchCreated
 from kernel.contracts.payments_http import NewVoucherBatch, VoucherBatch, VoucherCodes
-from kernel.database import Command, Query, Session, Timestamp
-from plugins.payments.changes import CHANGE_BATCH, BatchChange, changed
+from kernel.database import Command, Query, Session
+from plugins.payments.changes import (
+    CHANGE_BATCH,
+    DELETE_BATCH,
+    DELETE_VOUCHERS,
+    LOCK_BATCH,
+    WITHDRAW_BATCH,
+    WITHDRAW_VOUCHERS,
+    BatchChange,
+    changed,
+)
 from plugins.payments.codes import Codes
 from plugins.payments.settings import PaymentsSettings
-from plugins.payments.tables import redemptions, voucher_batches, vouchers
+from plugins.payments.tables import voucher_batches, vouchers
 
 #: How long a repeat of the request that made a batch is shown the codes again: its answer may have been lost.
 CODES_AGAIN_FOR: Final = timedelta(hours=24)
@@ -78,30 +87,6 @@ ADD_VOUCHER: Final = Command(
     .values(uses=0, withdrawn=False)
 )
 
-WITHDRAW_BATCH: Final = Command(
-    sa.update(voucher_batches)
-    .where(voucher_batches.c.id == bindparam("batch"), voucher_batches.c.withdrawn_at.is_(None))
-    .values(withdrawn_at=bindparam("now", type_=Timestamp()))
-)
-#: Marks the vouchers themselves: a redemption under way comes before or after this, never half.
-WITHDRAW_VOUCHERS: Final = Command(
-    sa.update(vouchers).where(vouchers.c.batch_id == bindparam("batch")).values(withdrawn=True)
-)
-
-#: A redemption under way holds its voucher: this comes before it, or meets what it wrote and is refused for that.
-DELETE_VOUCHERS: Final = Command(
-    sa.delete(vouchers).where(
-        vouchers.c.batch_id == bindparam("batch"),
-        ~sa.exists().select_from(redemptions).where(redemptions.c.batch_id == bindparam("batch")),
-    )
-)
-DELETE_BATCH: Final = Command(
-    sa.delete(voucher_batches).where(
-        voucher_batches.c.id == bindparam("batch"),
-        ~sa.exists().select_from(vouchers).where(vouchers.c.batch_id == bindparam("batch")),
-    )
-)
-
 
 class BatchQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which batches to list."""
@@ -143,6 +128,7 @@ class Batches:
 
     async def change(self, session: Session, batch_id: UUID, change: BatchChange, request: Request) -> VoucherBatch:
         """Change what of a batch can be changed after it was made."""
+        await session.first(LOCK_BATCH, batch=batch_id)
         before = await _existing(session, batch_id)
         after = changed(before, change)
         names = [name for name in BatchChange.__struct_fields__ if getattr(before, name) != getattr(after, name)]

@@ -21,9 +21,14 @@ COLUMNS: Final = (
 _KEEP_NOWHERE: Final = {"Cache-Control": "no-store"}
 
 
+def wants_csv(accept: str) -> bool:
+    """Return whether the header *accept* asks for a table."""
+    return "text/csv" in accept.lower()
+
+
 def answer_with(made: VoucherCodes, accept: str) -> Answer[Encoded[VoucherCodes]]:
     """Return *made* as CSV where the header *accept* asks for it, else as JSON."""
-    if "text/csv" not in accept.lower():
+    if not wants_csv(accept):
         return Answer(Encoded(msgspec.json.encode(made)), headers=_KEEP_NOWHERE)
     headers = {
         "Content-Type": "text/csv; charset=utf-8",

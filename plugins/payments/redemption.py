@@ -13,7 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import Context, errors, new_id, problems
+from kernel import Context, errors, failpoint, new_id, problems
 from kernel.contracts.payments import Redemption, VoucherRedeemed, WalletToppedUp
 from kernel.database import Follow, Guarded, Query, Returned, outbox_follow
 from plugins.payments.holdings import HELD, Held
@@ -33,6 +33,8 @@ from plugins.payments.uses import ATTEMPTS, PERSON, TAKE_USE
 from plugins.payments.vouchers import Vouchers
 
 VOUCHER: Final = "voucher"
+
+REDEEMED: Final = failpoint("payments.redeemed")  # the wallet is credited, nobody has been told
 
 _REDEMPTION: Final = Follow(
     redemptions,
@@ -116,6 +118,7 @@ class Redeeming:
         if state is None:
             return None
         self._ctx.events.announce()
+        await REDEEMED()
         return state.balance
 
     async def _refuse(self, user_id: UUID, voucher: Voucher | None) -> None:

@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import Context, Event, errors, new_id
+from kernel import Context, Event, errors, failpoint, new_id
 from kernel.contracts.payments import Charge, ChargeConflict, ChargeRefunded, NothingToRefund
 from kernel.database import Follow, Guarded, Query, Returned, Session, outbox_follow
 from plugins.payments.charges import CHARGE_COLUMNS, CHARGE_OF_PURCHASE
@@ -22,6 +22,8 @@ from plugins.payments.tables import charges, refunds, wallets
 from plugins.payments.voucher_use import VoucherUses
 
 REFUND: Final = "refund"
+
+CREDITED: Final = failpoint("payments.credited")  # in the refund's transaction: the wallet is paid, the charge unmarked
 
 
 #: Makes an event of a charge before and after a refund.
@@ -130,6 +132,7 @@ class Refunds:
         # Voucher, wallet, charge, as when a charge is taken: the same order everywhere, no deadlock.
         if amount:
             await self._ledger.credit(session, movement_of(wish, charge, after, now))
+        await CREDITED()
         refunded = await session.guarded(
             GIVE_BACK,
             purchase=charge.purchase_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -58,6 +59,7 @@ MOVEMENTS: Final = Query(
     StatementRow,
 )
 _AFTER_ALL: Final = 2**63 - 1
+LINES_AT_ONCE: Final = 500  # of a statement that is read whole
 
 
 class Wallets:
@@ -75,6 +77,13 @@ class Wallets:
         rows = await self._ctx.db.all(MOVEMENTS, user_id=user_id, before=before, limit=query.limit + 1)
         found = page(rows, query, lambda movement: movement.version)
         return Page([_line(movement) for movement in found.items], found.next)
+
+    async def whole_statement(self, user_id: UUID) -> AsyncIterator[list[StatementLine]]:
+        """Yield all of it, some lines at a time, the newest first."""
+        before = _AFTER_ALL
+        while rows := await self._ctx.db.all(MOVEMENTS, user_id=user_id, before=before, limit=LINES_AT_ONCE):
+            yield [_line(movement) for movement in rows]
+            before = rows[-1].version
 
 
 def _line(row: StatementRow) -> StatementLine:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 import msgspec
 import pytest
 
-from kernel import errors, new_id, problems
+from kernel import new_id, problems
 from kernel.contracts.payments import Charge, PurchaseCharged, Quote
-from kernel.testing.contracts.payments import PaymentsContract, PaymentsHarness
+from kernel.testing.contracts.payments import PaymentsContract
 from kernel.testing.fakes.payments import InMemoryPayments
-from tests.contracts.test_payments_by_the_fake import FakeHarness
+from tests.contracts.memory import Test, assert_found
 
 KIT = PaymentsContract()
 
@@ -115,8 +114,6 @@ class RefundsWithoutEnd(InMemoryPayments):
         return charge
 
 
-Test = Callable[[PaymentsHarness], Awaitable[None]]
-
 FAULTS: dict[type[InMemoryPayments], Test] = {
     GuessesPrices: KIT.test_quote_begins_with_the_list_price,
     SellsDrafts: KIT.test_quote_of_an_unknown_course_is_not_found,
@@ -134,6 +131,4 @@ FAULTS: dict[type[InMemoryPayments], Test] = {
 @pytest.mark.parametrize(("provider", "test"), FAULTS.items(), ids=lambda value: getattr(value, "__name__", "kit"))
 async def test_kit_fails_a_provider_that_breaks_a_promise(provider: type[InMemoryPayments], test: Test) -> None:
     """The test that holds the promise fails with the broken provider, and passes with the whole one."""
-    await test(FakeHarness())
-    with pytest.raises((AssertionError, pytest.fail.Exception, errors.LyceumError)):
-        await test(FakeHarness(provider))
+    await assert_found(provider, test)

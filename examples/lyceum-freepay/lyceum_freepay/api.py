@@ -38,11 +38,13 @@ from kernel.contracts.payments_http import (
 )
 from kernel.database import Session
 from lyceum_freepay.batches import Batches
+from lyceum_freepay.export import table_of_codes, table_of_lines
 from lyceum_freepay.service import FreePayments
 from lyceum_freepay.settings import FreePaySettings
-from lyceum_freepay.wallets import Wallets, as_table
+from lyceum_freepay.wallets import Wallets
 
-TABLE: Final = {"Content-Type": "text/csv; charset=utf-8"}
+#: Codes and wallets are nobody else's business: no proxy and no browser keeps them.
+TABLE: Final = {"Content-Type": "text/csv; charset=utf-8", "Cache-Control": "no-store"}
 
 
 class QuoteQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -64,10 +66,11 @@ class FreePayApi:
         return await self._wallets.wallet(request.principal.id)
 
     async def statement(self, request: Request, query: PageQuery) -> Answer[Encoded[Page[StatementLine]]]:
-        """List the top-ups that the caller redeemed, the newest first; with `Accept: text/csv` as a table."""
-        found = await self._wallets.statement(request.principal.id, query)
+        """List the top-ups that the caller redeemed, the newest first; with `Accept: text/csv` all, as a table."""
         if _wants_table(request):
-            return Answer(Encoded(as_table(found.items).encode()), headers=TABLE)
+            lines = await self._wallets.whole_statement(request.principal.id)
+            return Answer(Encoded(table_of_lines(lines)), headers=TABLE)
+        found = await self._wallets.statement(request.principal.id, query)
         return shared_page(Page([msgspec.json.encode(line) for line in found.items], found.next), query)
 
     async def quote(self, request: Request, query: QuoteQuery) -> Quote:
@@ -92,7 +95,7 @@ class FreePayApi:
         """Make vouchers. Only this answer shows their codes, with `Accept: text/csv` as a table."""
         made = await self._batches.create(session, body, request.principal.id, request.idempotency_key or "")
         if _wants_table(request):
-            return Answer(Encoded("\r\n".join(["code", *made.codes, ""]).encode()), headers=TABLE)
+            return Answer(Encoded(table_of_codes(made.codes)), headers=TABLE)
         return Answer(Encoded(msgspec.json.encode(made)))
 
     async def list_batches(self, query: PageQuery) -> Page[VoucherBatch]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -77,11 +75,10 @@ _LINES: Final = (
     .subquery()
 )
 _LINE: Final = sa.select(*(_LINES.c[name] for name in Line.__struct_fields__))
+_NEWEST: Final = _LINE.order_by(_LINES.c.id.desc())
+ALL_LINES: Final = Query(_NEWEST, Line)
 LINES: Final = Query(
-    _LINE.where(_LINES.c.id < bindparam("before"))
-    .order_by(_LINES.c.id.desc())
-    .limit(bindparam("limit", type_=sa.Integer())),
-    Line,
+    _NEWEST.where(_LINES.c.id < bindparam("before")).limit(bindparam("limit", type_=sa.Integer())), Line
 )
 LINE_OF_KEY: Final = Query(_LINE.where(_LINES.c.request_key == bindparam("key")), Line)
 
@@ -106,6 +103,9 @@ class Wallets:
         before = query.after(UUID) or _LAST_ID
         rows = await self._ctx.db.all(LINES, user_id=user_id, before=before, limit=query.limit + 1)
         return page([self._line(row) for row in rows], query, lambda line: line.id)
+
+    async def whole_statement(self, user_id: UUID) -> list[StatementLine]:
+        return [self._line(row) for row in await self._ctx.db.all(ALL_LINES, user_id=user_id)]
 
     async def redeem(self, user_id: UUID, typed: str, key: str) -> Redemption:
         """See `kernel.contracts.payments.Payments.redeem`."""
@@ -169,12 +169,3 @@ class Wallets:
             created_at=row.created_at,
             promotional=row.amount if row.credit == "promotional" else 0,
         )
-
-
-def as_table(lines: list[StatementLine]) -> str:
-    """Return *lines* as CSV. People write nothing in them, so no cell can be a formula."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, StatementLine.__struct_fields__)
-    table.writeheader()
-    table.writerows(msgspec.to_builtins(lines))
-    return text.getvalue()

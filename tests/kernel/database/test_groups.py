@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
@@ -32,6 +33,7 @@ from tests.kernel.database.library import (
     loans,
 )
 
+WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 LEND_TOGETHER = Guarded(LEND.guard, Stock, LEND.follows, key=("id", "id"))
 ADD_TOGETHER = Guarded(
     insert(books)
@@ -211,7 +213,9 @@ async def test_insert_with_a_key_takes_its_values_from_a_select(db: Database) ->
 
 
 @pytest.mark.postgresql_only
-async def test_group_that_was_in_another_ones_way_is_made_one_by_one(open_db: Open, shelf: list[UUID]) -> None:
+async def test_group_that_was_in_another_ones_way_is_made_one_by_one(
+    open_db: Open, url: str, shelf: list[UUID]
+) -> None:
     """PostgreSQL ends one of two transactions that wait for each other; nobody of that group is refused for it."""
     db, other = await open_db(), await open_db()
     first, last = sorted(shelf[3:5])
@@ -219,10 +223,21 @@ async def test_group_that_was_in_another_ones_way_is_made_one_by_one(open_db: Op
     async with other.transaction() as session:
         await session.run(SET_COPIES, id=last, copies=7)
         lending = asyncio.create_task(lend(db, (first, "ada"), (last, "bob")))
-        await asyncio.sleep(0.3)  # it holds the first and waits for the last; before long PostgreSQL looks for circles
+        await somebody_waits(url)  # it holds the first, wants the last; before long PostgreSQL looks for circles
         await session.run(SET_COPIES, id=first, copies=7)
 
     assert await lending == [Stock(first, 6), Stock(last, 6)]
+
+
+async def somebody_waits(url: str) -> None:
+    """Return when a transaction waits for a lock of another."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with asyncio.timeout(10):
+            while not await connection.fetchval(WAITERS):  # noqa: ASYNC110  # the server tells nobody
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
 
 
 class Desk:

@@ -46,6 +46,16 @@ ROUTES = [
         rate_limits=(RateLimit("3/hour", by="address"), RateLimit("100/day", by="address")),
     ),
     post("/voucher", fine, permission=SIGNED_IN, idempotency=Idempotency.NONE, rate_limits=(RateLimit("2/minute"),)),
+    *(
+        post(
+            path,
+            fine,
+            permission=SIGNED_IN,
+            idempotency=Idempotency.NONE,
+            rate_limits=(RateLimit("2/minute", scope="tries"),),
+        )
+        for path in ("/check", "/redeem")
+    ),
     post(
         "/order",
         order,
@@ -85,6 +95,17 @@ async def test_limit_of_a_principal_is_each_persons_own(limiter: Limiter) -> Non
     async with serving(ROUTES, limiter=limiter) as client:
         assert await statuses(client, "/voucher", 3, ada) == [200, 200, 429]
         assert await statuses(client, "/voucher", 3, ben) == [200, 200, 429]
+
+
+async def test_limits_of_one_scope_count_together(limiter: Limiter) -> None:
+    """Whoever used them up on one route has none left on the other; a route of no scope counts by itself."""
+    ada, ben = bearing("any", person=new_id()), bearing("any", person=new_id())
+    async with serving(ROUTES, limiter=limiter) as client:
+        assert await statuses(client, "/check", 1, ada) == [200]
+        assert await statuses(client, "/redeem", 2, ada) == [200, 429]
+        assert await statuses(client, "/check", 1, ada) == [429]
+        assert await statuses(client, "/voucher", 2, ada) == [200, 200]
+        assert await statuses(client, "/redeem", 2, ben) == [200, 200]
 
 
 async def test_limit_on_a_member_of_the_body_counts_who_sends_it(limiter: Limiter) -> None:

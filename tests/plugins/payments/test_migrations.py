@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
-import pytest_asyncio
+import sqlalchemy as sa
 
-from kernel import errors, new_id
+from kernel import Secrets, new_id
+from kernel.database import Query, Timestamp
 from kernel.database.location import DatabaseSettings
 from kernel.database.migrations import Target, downgrade, upgrade
 from kernel.database.opening import open_database
 from kernel.testing.migrations import assert_revisions_make_exactly
 from kernel.testing.servers import PostgresServer
 from plugins.payments import migrations
-from plugins.payments.tables import metadata
+from plugins.payments.chain import Seal
+from plugins.payments.holdings import HELD, Held
+from plugins.payments.tables import charges, metadata
+from plugins.payments.verify import Progress, verify
+
+MOMENT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def target(url: str) -> Target:
@@ -35,122 +41,93 @@ async def test_revisions_make_the_tables_on_postgresql(postgres_server: Postgres
         await assert_revisions_make_exactly(target(url))
 
 
-MAKE_FORMER_ROWS = """
-    INSERT INTO voucher_batches (id, count, amount, currency, max_uses, tag, comment, prefix, created_by, created_at,
-        request_key, request_hash) VALUES ({batch}, 1, 700, 'EUR', 2, 'fair', '', '', {person}, {now}, 'key', {bytes});
-    INSERT INTO vouchers (id, batch_id, number, code_hash, uses, max_uses, withdrawn)
-        VALUES ({voucher}, {batch}, 0, {bytes}, 1, 2, false);
-    INSERT INTO wallets (user_id, balance, promotional, moved_promotional, version, head)
-        VALUES ({person}, 700, 0, 0, 1, {bytes});
-    INSERT INTO transfers (id, key, kind, from_account, to_account, amount, currency, user_id, reference, reason,
-        created_at) VALUES ({transfer}, 'voucher:old', 'voucher', 'a', 'b', 700, 'EUR', {person}, {voucher}, '', {now});
-    INSERT INTO entries (transfer_id, account, amount, promotional, wallet_id, balance_after, version, hash)
-        VALUES ({transfer}, 'b', 700, 0, {person}, 700, 1, {bytes});
-    INSERT INTO redemptions (voucher_id, user_id, batch_id, created_at) VALUES ({voucher}, {person}, {batch}, {now})
-"""
-KEPT = "SELECT id, voucher_id, user_id, number, batch_id, amount, balance, purchase_id, request_key FROM redemptions"
+def old(table: str, **columns: object) -> sa.Insert:
+    """Insert a row as it was before there was promotional credit."""
+    types: dict[type, Any] = {UUID: sa.Uuid(), datetime: Timestamp()}
+    shown: list[sa.ColumnClause[Any]] = [sa.column(name, types.get(type(value))) for name, value in columns.items()]
+    return sa.insert(sa.table(table, *shown)).values(columns)
 
 
-class Former:
-    """A database as it was before there were kinds of vouchers, in which one voucher was redeemed."""
-
-    def __init__(self, url: str) -> None:
-        self.target = target(url)
-        self.postgres = url.startswith("postgresql")
-        self.ids = {name: new_id() for name in ("batch", "voucher", "person", "transfer")}
-
-    async def make(self) -> None:
-        await upgrade([self.target])
-        await downgrade(self.target, "payments_0002")
-        literals = {"now": "'2030-01-01 00:00:00+00'" if self.postgres else "'2030-01-01 00:00:00.000000'"}
-        literals["bytes"] = "'\\x00'" if self.postgres else "x'00'"
-        literals |= {name: f"'{one if self.postgres else one.hex}'" for name, one in self.ids.items()}
-        await self.run(*MAKE_FORMER_ROWS.format(**literals).split(";"))
-
-    async def run(self, *statements: str) -> list[tuple[object, ...]]:
-        """Run *statements*; return the rows of the last one."""
-        db = open_database("payments", self.target.settings)
-        try:
-            async with db.engine().begin() as connection:
-                for statement in statements:
-                    result = await connection.exec_driver_sql(statement)
-                return [tuple(map(plain, row)) for row in result] if result.returns_rows else []
-        finally:
-            await db.close()
-
-    def id(self, name: str) -> object:
-        """Return an id as the database gives it."""
-        return self.ids[name] if self.postgres else self.ids[name].hex
-
-
-def plain(value: object) -> object:
-    """Return *value* with an id of the driver's own type as an id of ours."""
-    return UUID(str(value)) if type(value).__name__ == "UUID" else value
-
-
-@pytest_asyncio.fixture
-async def former(end: str, tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Former]:
-    async with AsyncExitStack() as stack:
-        url = f"sqlite:///{tmp_path}"
-        if end == "postgresql":
-            server: PostgresServer = request.getfixturevalue("postgres_server")
-            url = await stack.enter_async_context(server.fresh_database())
-        made = Former(url)
-        await made.make()
-        yield made
+def old_ledger(buyer: UUID) -> list[sa.Insert]:
+    """Return the rows of somebody who had 1000, bought for 600, and got it back in two parts."""
+    purchase, course, voucher, batch = (new_id() for _ in range(4))
+    common = {"currency": "EUR", "user_id": buyer, "reason": "", "created_at": MOMENT}
+    revenue, wallet = f"course:{course}:revenue", f"wallet:{buyer}"
+    moves = (
+        (f"voucher:{voucher}:{buyer}", "voucher", "platform:voucher_float", 1000, voucher, None),
+        (f"charge:{purchase}", "charge", revenue, -600, purchase, course),
+        ("refund:a", "refund", revenue, 200, purchase, course),
+        ("refund:b", "refund", revenue, 400, purchase, course),
+    )
+    made = {"count": 1, "amount": 1000, "currency": "EUR", "max_uses": 1, "created_by": buyer, "created_at": MOMENT}
+    words = {"tag": "", "comment": "", "prefix": "", "request_key": "a", "request_hash": b"a"}
+    rows = [
+        old("wallets", user_id=buyer, balance=1000, version=4),
+        old("voucher_batches", id=batch, **made, **words),
+        old("vouchers", id=voucher, batch_id=batch, number=0, code_hash=b"a", uses=1, max_uses=1, withdrawn=False),
+        old("redemptions", voucher_id=voucher, user_id=buyer, batch_id=batch, created_at=MOMENT),
+        old(
+            "charges",
+            purchase_id=purchase,
+            id=new_id(),
+            user_id=buyer,
+            course_id=course,
+            amount=600,
+            currency="EUR",
+            refunded=600,
+            created_at=MOMENT,
+        ),
+    ]
+    for key, amount, after in (("a", 200, 200), ("b", 400, 600)):
+        given = {"requested": amount, "amount": amount, "refunded_after": after, "reason": "", "created_at": MOMENT}
+        rows.append(old("refunds", key=key, purchase_id=purchase, **given))
+    balance = 0
+    for version, (key, kind, other, amount, reference, course_id) in enumerate(moves, 1):
+        transfer, balance = new_id(), balance + amount
+        giver, taker = (other, wallet) if amount > 0 else (wallet, other)
+        moved = {"from_account": giver, "to_account": taker, "amount": abs(amount), "reference": reference}
+        of_course = {} if course_id is None else {"course_id": course_id}
+        rows.append(old("transfers", id=transfer, key=key, kind=kind, **moved, **of_course, **common))
+        ours = {"wallet_id": buyer, "balance_after": balance, "version": version}
+        rows.append(old("entries", transfer_id=transfer, account=wallet, amount=amount, **ours))
+        rows.append(old("entries", transfer_id=transfer, account=other, amount=-amount))
+    return rows
 
 
-async def test_redemptions_of_old_are_kept(former: Former) -> None:
-    """Each becomes the first use of its person, with what it brought and the id of its transfer; and back again."""
-    kept = [former.id(name) for name in ("transfer", "voucher", "person")]
+async def check_old_ledger(url: str) -> None:
+    """Bring a ledger from before the chain up to date, go on with it, and go back."""
+    here, buyer, secrets = target(url), new_id(), Secrets(bytes(32))
+    await upgrade([here])
+    await downgrade(here, "payments_0001")
+    db = open_database("payments", here.settings)
+    async with db.engine().begin() as connection:
+        for row in old_ledger(buyer):
+            await connection.execute(row)
+    await db.close()
 
-    await upgrade([former.target])
-    batches = await former.run("SELECT kind, amount, credit, max_uses_per_person FROM voucher_batches")
-    redemptions = await former.run(KEPT)
-    await downgrade(former.target, "payments_0002")
+    await upgrade([here])
 
-    assert batches == [("top-up", 700, "refundable", 1)]
-    assert redemptions == [(*kept, 1, former.id("batch"), 700, 700, None, None)]
-    assert await former.run("SELECT voucher_id, user_id FROM redemptions") == [tuple(kept[1:])]
-    await upgrade([former.target])
-    assert await former.run(KEPT) == redemptions
-
-
-async def test_redemption_without_its_transfer_stops_the_upgrade(former: Former) -> None:
-    """What does not agree is not guessed: nothing is changed, and the database is as it was."""
-    other = "'01a2021e-b15c-713d-b9f8-64b8327ed68c'" if former.postgres else "'01a2021eb15c713db9f864b8327ed68c'"
-    await former.run(f"INSERT INTO redemptions SELECT voucher_id, {other}, batch_id, created_at FROM redemptions")
-
-    with pytest.raises(errors.MigrationFailed, match="payments_0003 failed, nothing was changed"):
-        await upgrade([former.target])
-
-    assert await former.run("SELECT count(*) FROM redemptions") == [(2,)]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE voucher_batches SET kind = 'enrol', amount = NULL, credit = NULL",
-        "UPDATE voucher_batches SET credit = 'promotional'",
-        "UPDATE voucher_batches SET max_uses_per_person = 2",
-    ],
-)
-async def test_downgrade_refuses_what_the_former_tables_have_no_place_for(former: Former, change: str) -> None:
-    """Nothing that vouchers are worth is dropped in silence."""
-    await upgrade([former.target])
-    await former.run(change)
-
-    with pytest.raises(errors.MigrationFailed, match="no place for"):
-        await downgrade(former.target, "payments_0002")
-
-    assert await former.run("SELECT count(*) FROM redemptions") == [(1,)]
+    db = open_database("payments", here.settings)
+    progress = Progress()
+    assert [fault async for fault in verify(db, Seal(secrets), progress)] == []
+    assert progress.rows["entries from before the chain"] == 4
+    assert (await db.one(HELD, user_id=buyer)) == Held(1000, 0)
+    charge = await db.one(Query(sa.select(charges.c.returned), bool))
+    assert charge is True
+    async with db.engine().connect() as connection:
+        with pytest.raises(sa.exc.DBAPIError, match="entries is append-only"):
+            await connection.execute(sa.text("UPDATE entries SET amount = 1"))
+    await db.close()
+    await downgrade(here, "payments_0001")
+    await upgrade([here])
 
 
-async def test_downgrade_lets_no_repeat_show_other_codes(former: Former) -> None:
-    """The older version makes codes without a check symbol: it finds no request that it could answer again."""
-    await upgrade([former.target])
-    await former.run("UPDATE voucher_batches SET checked = true")
+async def test_old_ledger_is_brought_along_on_sqlite(tmp_path: Path) -> None:
+    """Its credit is refundable, its entries count as older than the chain, and it still agrees."""
+    await check_old_ledger(f"sqlite:///{tmp_path}")
 
-    await downgrade(former.target, "payments_0002")
 
-    assert await former.run("SELECT request_hash FROM voucher_batches") == [(b"",)]
+async def test_old_ledger_is_brought_along_on_postgresql(postgres_server: PostgresServer) -> None:
+    """Its credit is refundable, its entries count as older than the chain, and it still agrees."""
+    async with postgres_server.fresh_database() as url:
+        await check_old_ledger(url)

@@ -83,6 +83,19 @@ async def test_person_uses_a_voucher_as_often_as_one_may_and_no_more(bank: Deplo
     assert await faults(bank) == []
 
 
+async def test_as_many_requests_as_one_person_may_make_all_succeed(bank: DeployedPayments) -> None:
+    """Two that meet are not refused for that: the one that came second is tried again."""
+    twin = await bank.deployment.twin()
+
+    for _ in range(ROUNDS):
+        user = new_id()
+        clients = [deployment.client("student", user=user) for deployment in (bank.deployment, twin)]
+        (code,) = await bank.vouchers(amount=100, max_uses=50, max_uses_per_person=6)
+        assert await redeem_at_once(clients * 3, code) == [200] * 6
+
+    assert await faults(bank) == []
+
+
 async def test_cap_holds_over_two_processes(bank: DeployedPayments) -> None:
     """Fifty people, half of them in each process."""
     twin = await bank.deployment.twin()
@@ -215,6 +228,21 @@ async def test_batch_is_deleted_or_redeemed_never_both(bank: DeployedPayments) -
 
     assert seen <= {204, 409}
     assert await faults(bank) == []
+
+
+async def test_changes_of_a_batch_at_once_all_count(bank: DeployedPayments) -> None:
+    """Who changes the tag does not undo what somebody else makes of the comment."""
+    administrator = bank.administrator()
+
+    for turn in range(ROUNDS):
+        made = await create(administrator, {"count": 1, "amount": 100})
+        path = f"{BATCHES}/{made.batch.id}"
+        await asyncio.gather(
+            administrator.call("PATCH", path, {"tag": f"tag {turn}"}),
+            administrator.call("PATCH", path, {"comment": f"comment {turn}"}),
+        )
+        batch = await administrator.call("GET", path)
+        assert (batch["tag"], batch["comment"]) == (f"tag {turn}", f"comment {turn}")
 
 
 async def status_of(request: AbstractAsyncContextManager[aiohttp.ClientResponse]) -> int:

@@ -34,7 +34,7 @@ class PaymentsHarness(Protocol):
     """What the kit needs beside the provider itself."""
 
     #: False for a provider that never takes anything: its charges are of 0, whatever was asked for. The kit then
-    #: expects that nobody is too poor to buy and that there is nothing to refund.
+    #: expects that nobody is too poor to buy and that there is nothing to refund but the uses of vouchers.
     charges_money: bool
 
     @property

@@ -80,12 +80,17 @@ class TopUpsContract:
     async def test_only_a_top_up_is_redeemed(self, harness: PaymentsHarness) -> None:
         """The refusal of any other voucher says what it is and for which courses; it can be used for them."""
         person, course = new_id(), await harness.offer(PRICE)
-        kinds: tuple[dict[str, object], ...] = ({"kind": "discount", "price": 0}, {"kind": "enrol"})
+        kinds: tuple[dict[str, object], ...] = (
+            {"kind": "discount", "amount": 300},
+            {"kind": "discount", "percent": 20},
+            {"kind": "discount", "price": 900},
+            {"kind": "enrol"},
+        )
 
         for terms in kinds:
             code = await harness.voucher(**terms, course_ids=(course,))
             with pytest.raises(VoucherRefused) as refused:
-                await harness.payments.redeem(person, code, key=f"as {terms['kind']}")
+                await harness.payments.redeem(person, code, key=f"as {terms}")
             members = refused.value.extensions
             assert (members["reason"], members["kind"]) == ("needs-course", terms["kind"])
             assert members["course_ids"] == [str(course)]

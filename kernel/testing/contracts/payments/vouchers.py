@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -159,13 +158,13 @@ async def refusals(
 ) -> list[str]:
     """Return for which reasons *code* is refused where it is looked at and used, for *course* or as a top-up."""
     user, payments = person or new_id(), harness.payments
-    attempts: tuple[Awaitable[object], ...]
     if course is None:
-        attempts = payments.check(user, code), payments.redeem(user, code, key=f"{new_id()}")
-    else:
-        attempts = (
-            payments.check(user, code, course),
-            payments.quote(user, course, voucher=code),
-            payments.charge(new_id(), user, course, 0, voucher=code),
-        )
-    return [await refusal(attempt) for attempt in attempts]
+        return [
+            await refusal(payments.check(user, code)),
+            await refusal(payments.redeem(user, code, key=f"{new_id()}")),
+        ]
+    return [
+        await refusal(payments.check(user, code, course)),
+        await refusal(payments.quote(user, course, voucher=code)),
+        await refusal(payments.charge(new_id(), user, course, 0, voucher=code)),
+    ]

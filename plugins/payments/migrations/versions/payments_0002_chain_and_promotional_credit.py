@@ -1,7 +1,8 @@
 """Promotional credit apart from refundable credit, adjustments, and entries chained by hashes.
 
 All credit that was there counts as refundable. What was written before bears the value with which every chain begins,
-so that each wallet's chain covers what comes after.
+so that each wallet's chain covers what comes after. Entries refer to their transfer and wallet without foreign keys:
+one statement writes all three, history can not be deleted, and `verify` finds what does not agree.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ def downgrade() -> None:
             drop(charges, checks=("promotional", "returned"), columns=("promotional", "voucher_id", "returned"))
         with op.batch_alter_table("entries") as entries:
             drop(entries, checks=("promotional", "hash"), columns=("promotional", "hash"))
+            entries.create_foreign_key(op.f("fk_entries_transfer_id"), "transfers", ["transfer_id"], ["id"])
+            entries.create_foreign_key(op.f("fk_entries_wallet_id"), "wallets", ["wallet_id"], ["user_id"])
         with op.batch_alter_table("wallets") as wallets:
             drop(wallets, checks=("promotional",), columns=("promotional", "moved_promotional", "head"))
 
@@ -70,6 +73,8 @@ def change_entries() -> None:
         table.alter_column("promotional", server_default=None)
         table.create_check_constraint(op.f("ck_entries_promotional"), PART)
         table.create_check_constraint(op.f("ck_entries_hash"), "(wallet_id IS NULL) = (hash IS NULL)")
+        for name in ("transfer_id", "wallet_id"):
+            table.drop_constraint(op.f(f"fk_entries_{name}"), type_="foreignkey")
 
 
 def change_charges() -> None:
