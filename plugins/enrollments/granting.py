@@ -189,9 +189,15 @@ class Granting:
         await session.run(SET_STATE, grant_id=held.id, before=held.state, state=state, reason=reason)
 
     async def _told_if_last(self, session: Session, gone: Held, reason: str) -> None:
-        now = self._clock.now()
         left = await self._of_person(session, gone)
-        if gone.told and not any(held.told or why(held, now) == "counts" for held in left):
+        if not gone.told or any(held.told for held in left):
+            return
+        # What counts by now and was not told of takes its place: it is told of, so that its own end will be, too.
+        now = self._clock.now()
+        counting = [held for held in left if why(held, now) == "counts"]
+        for held in counting:
+            await self.begin(session, held)
+        if not counting:
             ended = AccessEnded(user_id=gone.user_id, course_id=gone.course_id, reason=reason)
             await self._events.publish(session, ended)
 

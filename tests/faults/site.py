@@ -57,7 +57,7 @@ disabled = ["demo"]
 [plugins.auth]
 code_requests = "1000000/minute"
 sign_ins = "1000000/minute"
-refreshes = "20/2 second"  # few and short, for the test of limits
+refreshes = "20/3 second"  # few and short, for the test of limits
 
 [plugins.enrollments]
 sweep_every = 0.5

@@ -14,7 +14,7 @@ from tests.faults.racing import Line
 from tests.faults.site import Server, Site
 
 LIMIT: Final = 20  # refresh tokens tried by one address within …
-WINDOW: Final = 2.0  # seconds: `[plugins.auth] refreshes` of the site
+WINDOW: Final = 3.0  # seconds: `[plugins.auth] refreshes` of the site
 TOO_MANY: Final = 429
 
 

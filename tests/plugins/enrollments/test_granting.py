@@ -214,6 +214,23 @@ async def test_the_end_of_several_grants_is_told_once(deploy: Deploy) -> None:
     assert (await told(shop)).count("AccessEnded") == 1
 
 
+async def test_the_end_of_what_took_anothers_place_unseen_is_told(deploy: Deploy) -> None:
+    """The first is revoked while the second counts, whose beginning and end come before the sweeper looks."""
+    shop = await open_shop(deploy, WITNESS, sweep_every=600)
+    course, student, now = shop.course(), await shop.student(), shop.deployment.clock.now()
+    first = await shop.grant(student, course)
+    later, end = ((now + timedelta(hours=hours)).isoformat() for hours in (1, 3))
+    await shop.grant(student, course, starts_at=later, ends_at=end)
+
+    shop.deployment.clock.advance(2 * 3600)
+    await shop.change(first["id"], "revoke")
+    assert await told(shop) == ["GrantRevoked", "UserEnrolled", "UserEnrolled"]
+    shop.deployment.clock.advance(2 * 3600)
+    await shop.sweep()
+
+    assert (await told(shop)).count("AccessEnded") == 1
+
+
 async def test_the_own_list_shows_each_course_once(deploy: Deploy) -> None:
     """The newest first, page by page, without what was revoked and without others'."""
     shop = await open_shop(deploy)
