@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from kernel import Console, Context, PageQuery
+from kernel.contracts.audit import ActRecorded, command_act
 from plugins.enrollments.in_flight import InFlight, MoneyInFlight
 from plugins.enrollments.recounting import Recount, mend
 from plugins.enrollments.settings import EnrollmentsSettings
@@ -34,11 +35,21 @@ def in_flight(console: Console) -> None:
 @click.pass_obj
 def recount_seats(console: Console) -> None:
     """Compare the seats of each course with who takes it, and mend what is wrong; exit code 1 if something was."""
-    found: list[Recount] = console.run("enrollments", mend)
+
+    async def told(ctx: Context[EnrollmentsSettings]) -> list[Recount]:
+        return await mend(ctx, _act)
+
+    found = console.run("enrollments", told)
     rows = [(str(one.course_id), one.missing, one.extra, one.counted, one.taken) for one in found]
     console.table(("course", "missing", "extra", "counted", "taken"), rows, empty="all seats are right")
     if found:
         sys.exit(1)
+
+
+def _act(found: Recount) -> ActRecorded:
+    facts = {"missing": found.missing, "extra": found.extra, "taken": found.taken}
+    before = {"taken": found.counted}
+    return command_act("enrollments.recount_seats", f"course:{found.course_id}", before=before, after=facts)
 
 
 COMMANDS: Final = (in_flight, recount_seats)

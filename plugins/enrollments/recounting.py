@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import Context
+from kernel import Context, Event
 from kernel.database import Command, Query, Session
 from plugins.enrollments.seats import LOCK_LIMIT, SEATING_GRANTS, SEATING_PURCHASES
 from plugins.enrollments.settings import EnrollmentsSettings
@@ -25,6 +26,9 @@ class Recount(msgspec.Struct, frozen=True, kw_only=True):
     counted: int  #: the seats that were taken as it was written down
     taken: int  #: as it is
 
+
+#: Makes an event of what was mended.
+Tell = Callable[[Recount], Event]
 
 _COURSE: Final = bindparam("course_id", type_=sa.Uuid())
 _ENTITLED: Final = sa.union(
@@ -97,13 +101,23 @@ async def recount(session: Session, course_id: UUID) -> Recount | None:
     return Recount(course_id=course_id, missing=missing, extra=extra, counted=limit.taken, taken=taken)
 
 
-async def mend(ctx: Context[EnrollmentsSettings]) -> list[Recount]:
-    """Look for courses whose seats are wrong, which a defect alone can bring about; mend and log them."""
+async def mend(ctx: Context[EnrollmentsSettings], tell: Tell | None = None) -> list[Recount]:
+    """Look for courses whose seats are wrong, which a defect alone can bring about; mend and log them.
+
+    What *tell* makes of one is published with it.
+    """
     mended = []
     for course_id in await ctx.db.all(WRONG):
         async with ctx.db.transaction() as session:
             found = await recount(session, course_id)
-        if found is not None and (found.missing or found.extra or found.counted != found.taken):
-            ctx.log.error("seats were wrong", action="seats", **msgspec.to_builtins(found))
-            mended.append(found)
+            if found is None or not _was_wrong(found):  # somebody was faster
+                continue
+            if tell is not None:
+                await ctx.events.publish(session, tell(found))
+        ctx.log.error("seats were wrong", action="seats", **msgspec.to_builtins(found))
+        mended.append(found)
     return mended
+
+
+def _was_wrong(found: Recount) -> bool:
+    return bool(found.missing or found.extra) or found.counted != found.taken
