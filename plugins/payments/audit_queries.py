@@ -190,13 +190,21 @@ VOUCHERS: Final = Query(
 )
 
 _OF_WALLET: Final = sa.and_(entries.c.transfer_id == redemptions.c.id, entries.c.wallet_id == redemptions.c.user_id)
+_same_person: Final = redemptions.alias("same_person")
+_USES_OF_PERSON: Final = (
+    sa.select(sa.func.count())
+    .where(_same_person.c.voucher_id == redemptions.c.voucher_id, _same_person.c.user_id == redemptions.c.user_id)
+    .correlate(redemptions)
+    .scalar_subquery()
+)
 REDEMPTIONS: Final = Query(
     sa.select(
-        *(redemptions.c[name] for name in RedemptionAudit.__struct_fields__[:7]),
+        *(redemptions.c[name] for name in RedemptionAudit.__struct_fields__[:8]),
         voucher_batches.c.kind,
         voucher_batches.c.amount.label("worth"),
         voucher_batches.c.credit,
         voucher_batches.c.currency,
+        _USES_OF_PERSON.label("of_person"),
         (redemptions.c.batch_id == vouchers.c.batch_id).label("same_batch"),
         _GIVEN_BACK.label("given_back"),
         transfers.c.key.label("transfer_key"),

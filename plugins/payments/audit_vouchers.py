@@ -49,6 +49,7 @@ class RedemptionAudit(msgspec.Struct, frozen=True, gc=False):
     id: UUID
     voucher_id: UUID
     user_id: UUID
+    number: int
     purchase_id: UUID | None
     amount: int
     balance: int | None
@@ -57,6 +58,7 @@ class RedemptionAudit(msgspec.Struct, frozen=True, gc=False):
     worth: int | None
     credit: Credit | None
     currency: str
+    of_person: int  #: how many redemptions the person has of the voucher
     same_batch: bool  #: whether it names the batch of its voucher
     given_back: bool
     transfer_key: str | None
@@ -73,6 +75,8 @@ class RedemptionAudit(msgspec.Struct, frozen=True, gc=False):
     def faults(self) -> Iterator[str]:
         if not self.same_batch:
             yield "names another batch than its voucher does"
+        if self.number > self.of_person:  # no two have the same number, so each must be among the first
+            yield f"is number {self.number}, but the person has used the voucher {self.of_person} times"
         yield from self._of_top_up() if self.kind == "top-up" else self._of_purchase()
 
     def _of_top_up(self) -> Iterator[str]:

@@ -152,7 +152,7 @@ async def test_plugins_tells_what_is_on(deploy: Deploy) -> None:
 
     assert (found["auth"]["state"], found["auth"]["provides"], found["auth"]["requires"]) == (
         "started",
-        ["auth/1"],
+        ["auth/1", "personal_data/1"],
         ["mail/1"],
     )
     assert "POST /api/v1/auth/codes" in found["auth"]["routes"]

@@ -16,7 +16,7 @@ from kernel.testing.contracts.payments import DeployedPayments
 from kernel.testing.contracts.payments.deployed import BASE, fresh_key
 from kernel.testing.contracts.payments.harness import outcomes, told
 from plugins.payments.refunds import Wish, amount_of, promotional_of
-from tests.plugins.payments.ledgers import adjust, change, database, faults, outbox, rows
+from tests.plugins.payments.ledgers import adjust, change, faults, outbox, rows
 
 
 async def held(bank: DeployedPayments, person: UUID) -> tuple[int, int]:
@@ -122,12 +122,9 @@ async def test_charge_is_returned_when_nothing_is_left_of_it(bank: DeployedPayme
 
 async def free_by_voucher(bank: DeployedPayments) -> UUID:
     """Return a purchase that a voucher paid for whole."""
-    charge = await bank.payments.charge(new_id(), new_id(), new_id(), 0)
-    async with database(bank).engine().begin() as connection:
-        voucher = sa.text("UPDATE charges SET voucher_id = :voucher").bindparams(
-            sa.bindparam("voucher", new_id(), type_=sa.Uuid())
-        )
-        await connection.execute(voucher)
+    course = await bank.offer(1500)
+    code = await bank.voucher(kind="enrol", course_ids=[str(course)])
+    charge = await bank.payments.charge(new_id(), new_id(), course, 0, voucher=code)
     return charge.purchase_id
 
 

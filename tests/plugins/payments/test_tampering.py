@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
@@ -17,6 +17,10 @@ from tests.plugins.payments.ledgers import adjust, change, database, faults, tam
 
 TABLES = (wallets, transfers, entries, charges, refunds, adjustments, redemptions)
 Row = Mapping[str, Any]
+
+
+#: What a statement leaves on a row for itself: it says nothing that is not told elsewhere.
+SCRATCH: Final = ("moved_digest",)
 
 
 async def live(bank: DeployedPayments) -> None:
@@ -67,7 +71,7 @@ def other(value: object) -> object:
 def changes(table: sa.Table, row: Row) -> Iterator[Row]:
     """Yield *row* with one value changed, once for each."""
     for name, value in row.items():
-        if value is not None:
+        if value is not None and name not in SCRATCH:
             yield {**row, name: other(value)}
 
 
