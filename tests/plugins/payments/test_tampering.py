@@ -19,8 +19,8 @@ TABLES = (wallets, transfers, entries, charges, refunds, adjustments, redemption
 Row = Mapping[str, Any]
 
 
-#: What a statement leaves on a row for itself: it says nothing that is not told elsewhere.
-SCRATCH: Final = ("moved_digest",)
+#: What tells nothing of money: the last digest of a wallet, and the key under which a request may come again.
+SCRATCH: Final = ("moved_digest", "request_key")
 
 
 async def live(bank: DeployedPayments) -> None:
