@@ -37,6 +37,7 @@ class Purse:
     def __init__(self) -> None:
         self.balance = self.promotional = self.moved_promotional = self.version = 0
         self.head = BEGINNING
+        self.moved_digest: bytes | None = None
 
 
 class Books:
@@ -111,7 +112,9 @@ class Books:
         purse.promotional += promotional
         purse.moved_promotional = promotional
         purse.version += 1
-        purse.head = hashlib.sha256(purse.head + self._seal.digest(covered)).digest()
+        digest = self._seal.digest(covered)
+        purse.head = hashlib.sha256(purse.head + digest).digest()
+        purse.moved_digest = digest
         account = wallet_account(movement.user_id)
         ours = (movement.user_id, purse.balance, purse.version, purse.head)
         self._rows["transfers"].append(covered[:-1])
