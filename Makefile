@@ -30,9 +30,15 @@ install: .venv/installed
 run: install
 	$(BIN)/lyceum --config config/lyceum.toml up
 
+# What races and times is measured against a machine that does nothing else meanwhile: `tests/faults` comes by itself.
 test: install
+ifdef ARGS
 	$(BIN)/pytest $(ARGS)
-	$(if $(ARGS),,$(foreach example,$(EXAMPLES),$(BIN)/pytest $(example) &&) true)
+else
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults
+	$(BIN)/pytest tests/faults
+	$(foreach example,$(EXAMPLES),$(BIN)/pytest $(example) &&) true
+endif
 
 mutants: install
 	$(BIN)/python -m tests.mutants $(ARGS)

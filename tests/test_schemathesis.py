@@ -38,6 +38,8 @@ PHASES: Final[dict[EndName, tuple[str, ...]]] = {
 ENDING: Final = (
     "DELETE /api/v1/auth/sessions",
     "DELETE /api/v1/auth/sessions/{session_id}",
+    "DELETE /api/v1/auth/accounts/{account_id}/sessions",
+    "DELETE /api/v1/auth/accounts/{account_id}/sessions/{session_id}",
     "POST /api/v1/auth/accounts/{account_id}/disable",
     "POST /api/v1/auth/sign-out",
     "PUT /api/v1/auth/accounts/{account_id}/roles",

@@ -20,10 +20,8 @@ class ActRecorded(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "audit.act_recorded.v1"
     key: ClassVar[str] = "subject"
-    personal: ClassVar[Personal] = {
-        "actor": {"origin": ""},
-        "subject": {"reason": "", "before": None, "after": None},
-    }
+    #: Why it was done and what was changed stay: the log of acts is not to lose what it has not heard of yet.
+    personal: ClassVar[Personal] = {"actor": {"origin": ""}}
     action: str  #: the plugin and what was done, such as `auth.set_roles`
     subject: str  #: its kind and id, such as `account:0198…`
     actor: UUID | None  #: who; None on the command line

@@ -24,8 +24,7 @@ def may_act(actor: Set[str], roles: Set[str], permissions: Set[str]) -> bool:
 
     Nobody stands in for an administrator, nor gets a permission by standing in.
     """
-    administers = ADMIN in roles or ACT_AS in permissions
-    return ACT_AS in actor and not administers and permissions <= actor
+    return ACT_AS in actor and ADMIN not in roles and permissions <= actor
 
 
 def require_self(principal: Principal) -> None:

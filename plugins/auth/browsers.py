@@ -30,18 +30,17 @@ class BrowserRow(msgspec.Struct, frozen=True):
     account_id: UUID
     used_at: datetime
     expires_at: datetime
-    idle_until: datetime
     revoked_at: datetime | None
     active: bool
     roles: str | None
 
     def lives(self, now: datetime) -> bool:
-        """Return whether the session goes on."""
-        return self.active and self.revoked_at is None and now < min(self.expires_at, self.idle_until)
+        """Return whether the session goes on, provided that it was used lately."""
+        return self.active and self.revoked_at is None and now < self.expires_at
 
 
 BY_COOKIE: Final = Lookup(
-    sa.select(*(sessions.c[name] for name in BrowserRow.__struct_fields__[:7]), accounts.c.active, ROLES)
+    sa.select(*(sessions.c[name] for name in BrowserRow.__struct_fields__[:6]), accounts.c.active, ROLES)
     .join_from(sessions, accounts)
     .where(sessions.c.cookie_digest.in_(bindparam("keys", expanding=True))),
     BrowserRow,

@@ -201,9 +201,7 @@ class PrivacyApi:
             if asked is None:
                 return await session.one(erasures.OF_PERSON, person=account.id)
             if reason is not None:
-                # of the erasure, not of the account: what tells of the account is about to be erased
-                whose = {"user_id": str(account.id)}
-                told = act(request, "privacy.erase", f"erasure:{asked.id}", after=whose, reason=reason)
+                told = act(request, "privacy.erase", f"account:{account.id}", reason=reason)
                 await self._ctx.events.publish(session, told)
         return asked
 

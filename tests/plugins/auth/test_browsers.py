@@ -10,12 +10,13 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
-from kernel.database import Query
+from kernel.database import Command, Query
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
 from plugins.auth import remembered
+from plugins.auth.browsers import BrowserRow, Browsers
 from plugins.auth.identity import AuthIdentity
-from plugins.auth.tables import sessions
+from plugins.auth.tables import accounts, sessions
 from tests.plugins.auth.browsing import BROWSERS, Browser, browse
 from tests.plugins.auth.signing_in import SESSIONS, administrator, ask, problem, published, sign_in, signed_in, status
 
@@ -303,6 +304,51 @@ async def test_new_roles_count_in_a_browser_at_once(deploy: Deploy) -> None:
     assert await ada.status("GET", ACCOUNTS) == 403
     await admin.call("POST", f"{ACCOUNTS}/{ada.user}/disable")
     assert await ada.status("GET", SESSIONS) == 401
+
+
+async def test_session_ends_on_the_second_though_it_is_in_use(deploy: Deploy) -> None:
+    """Its last day is its last, whoever has just used it."""
+    deployment = await deploy("auth", "mail", settings={"auth": {"browser_idle_hours": 48, "session_days": 1}})
+    browser = await browse(deployment, "ada@example.org")
+    deployment.clock.advance(86_400 - 60)
+    assert await browser.status("GET", SESSIONS) == 200
+
+    deployment.clock.advance(61)
+
+    assert await browser.status("GET", SESSIONS) == 401
+
+
+@pytest.mark.parametrize(
+    "change",
+    [sa.update(sessions).values(revoked_at=sa.func.now()), sa.update(accounts).values(active=False)],
+    ids=["session", "account"],
+)
+async def test_cookie_seen_for_the_first_time_is_what_the_database_says(deploy: Deploy, change: sa.Update) -> None:
+    """Before any word of it has come from the process that ended the session or closed the account."""
+    deployment = await deploy("auth", "mail")
+    browser = await browse(deployment, "ada@example.org")
+
+    await deployment.platform.context("auth").db.run(Command(change))
+
+    assert await browser.status("GET", SESSIONS) == 401
+
+
+async def test_end_that_comes_while_a_cookie_is_looked_up_counts(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read before it is not remembered after it."""
+    deployment = await deploy("auth", "mail")
+    admin, browser = await administrator(deployment), await browse(deployment, "ada@example.org")
+    look = Browsers.look
+
+    async def ended_meanwhile(self: Browsers, digest: bytes) -> BrowserRow | None:
+        found = await look(self, digest)
+        await admin.call("DELETE", f"{ACCOUNTS}/{browser.user}/sessions")
+        return found
+
+    monkeypatch.setattr(Browsers, "look", ended_meanwhile)
+
+    assert await browser.status("GET", SESSIONS) == 401
 
 
 async def test_restart_keeps_sessions_and_their_ends(deploy: Deploy) -> None:

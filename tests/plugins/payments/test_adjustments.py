@@ -12,7 +12,8 @@ from kernel.contracts.audit import ActRecorded
 from kernel.contracts.payments import WalletAdjusted
 from kernel.testing.contracts.payments import DeployedPayments
 from kernel.testing.contracts.payments.deployed import BASE, fresh_key
-from tests.plugins.payments.ledgers import faults, outbox, rows
+from plugins.payments.tables import MAX_BALANCE
+from tests.plugins.payments.ledgers import change, faults, outbox, rows
 
 
 def path(user: UUID) -> str:
@@ -54,6 +55,18 @@ async def test_no_credit_is_taken_below_zero(bank: DeployedPayments, credit: str
     assert await bank.balance(user) == 500 - held
     assert await rows(bank, "SELECT count(*) FROM adjustments") == [(3,)]
     assert await faults(bank) == []
+
+
+async def test_wallet_is_given_no_more_than_can_be_counted(bank: DeployedPayments) -> None:
+    """What would be over the limit is refused whole."""
+    user, administrator = new_id(), bank.administrator()
+    await administrator.call("POST", path(user), body(100), expect=201, headers=fresh_key())
+    await change(bank, f"UPDATE wallets SET balance = {MAX_BALANCE - 50}")
+
+    problem = await administrator.call("POST", path(user), body(100), expect=409, headers=fresh_key())
+
+    assert problem["type"] == "/problems/conflict"
+    assert await bank.balance(user) == MAX_BALANCE - 50
 
 
 async def test_nothing_is_taken_from_a_wallet_that_is_not_there(bank: DeployedPayments) -> None:

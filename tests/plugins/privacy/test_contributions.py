@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from kernel import Event
+from kernel.contracts.audit import ActRecorded
 from kernel.contracts.auth import SessionRevoked
 from kernel.contracts.courses import CourseReturned
 from kernel.contracts.personal_data import PERSONAL_DATA
@@ -23,7 +24,8 @@ _OF_PEOPLE: Final = re.compile(
 #: Names of fields of events that hold what a person is called or was told.
 _TELLING: Final = frozenset({"email", "display_name", "reason", "sealed", "origin", "before", "after", "text"})
 #: What a reviewer says is about a course, which stays when its teacher goes; why a session ended is one of four words.
-_OF_NOBODY: Final = {CourseReturned, SessionRevoked}
+#: Acts stay with the reasons that were given for them.
+_OF_NOBODY: Final = {ActRecorded, CourseReturned, SessionRevoked}
 
 
 _EVENTS: Final = sorted(all_events(), key=lambda event: event.name)
