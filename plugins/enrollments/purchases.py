@@ -75,7 +75,12 @@ _ENTITLEMENT: Final = sa.select(grants.c.id).where(
     grants.c.starts_at <= _value("created_at"),
     grants.c.ends_at.is_(None),
 )
-_LIMITED: Final = sa.select(terms.c.course_id).where(terms.c.course_id == _value("course_id"))
+#: Locks no row where there is none, but on PostgreSQL the table against the one who is about to set a first limit.
+_LIMITED: Final = (
+    sa.select(terms.c.course_id)
+    .where(terms.c.course_id == _value("course_id"))
+    .with_for_update(read=True, key_share=True)
+)
 
 
 def _beginning(*conditions: sa.ColumnElement[bool]) -> Guarded[UUID]:

@@ -44,7 +44,7 @@ SEATING_PURCHASES: Final = (purchases.c.state == sa.literal_column("'pending'"),
 
 LIMIT: Final = Query(sa.select(terms.c.seats, terms.c.taken).where(terms.c.course_id == _COURSE), Limit)
 LOCK_LIMIT: Final = Query(
-    sa.select(terms.c.seats, terms.c.taken).where(terms.c.course_id == _COURSE).with_for_update(), Limit
+    sa.select(terms.c.seats, terms.c.taken).where(terms.c.course_id == _COURSE).with_for_update(key_share=True), Limit
 )
 SEAT: Final = Query(sa.select(seats.c.user_id).where(seats.c.course_id == _COURSE, seats.c.user_id == _USER), UUID)
 #: Takes a seat if one is left.

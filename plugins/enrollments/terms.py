@@ -35,9 +35,10 @@ class CourseTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 _COURSE: Final = bindparam("course_id", type_=sa.Uuid())
 
-#: Whoever looks whether a course has a limit holds the table until the end of the transaction. So this waits for those
-#: who saw none, and whoever comes later sees what this transaction leaves. SQLite has one writer at a time.
-LOCK_TERMS: Final = Command(sa.text("LOCK TABLE terms IN ACCESS EXCLUSIVE MODE"))
+#: Whoever is to act on a course's limit locks its row, and so holds the table, also where there is no row. So this
+#: waits for those who saw none, and whoever comes later sees what this transaction leaves. Whoever only reads, a backup
+#: say, is in nobody's way. SQLite has one writer at a time.
+LOCK_TERMS: Final = Command(sa.text("LOCK TABLE terms IN EXCLUSIVE MODE"))
 ADD_LIMIT: Final = Command(
     sa.insert(terms).values(course_id=_COURSE, seats=bindparam("number"), taken=sa.literal_column("0"))
 )

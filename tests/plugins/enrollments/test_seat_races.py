@@ -8,11 +8,13 @@ from itertools import cycle
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from kernel.contracts.courses import COURSES
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
+from plugins.enrollments import tables
 from plugins.enrollments.recounting import mend
 from tests.plugins.enrollments.shop import ENROLLMENTS, PRICE, PURCHASES, Shop, new_key, open_shop, order, terms
 
@@ -143,3 +145,18 @@ async def test_limits_that_are_set_at_once_come_one_after_the_other(deploy: Depl
 
         assert set(statuses) <= {200, 409}
         await assert_right(shop, course, 1)
+
+
+async def test_a_long_read_is_in_nobodys_way(deploy: Deploy) -> None:
+    """While a backup reads everything, limits are set and courses bought."""
+    shop = await open_shop(deploy)
+    course, student = shop.course(), await shop.student(PRICE)
+
+    async with shop.deployment.platform.context("enrollments").db.engine().begin() as connection:
+        await connection.execute(sa.select(tables.terms))
+        async with asyncio.timeout(5):
+            await shop.limit(course, 1)
+            told = await attempt(student, course)
+
+    assert told == "bought"
+    await assert_right(shop, course, 1)
