@@ -11,7 +11,6 @@ from kernel.database import Timestamp, new_metadata
 
 metadata: Final = new_metadata()
 
-_PURCHASED: Final = sa.text("purchase_id IS NOT NULL")
 _BEGINNING: Final = sa.text("announce_at IS NOT NULL AND state = 'active' AND ended_at IS NULL")
 _ENDING: Final = sa.text("ends_at IS NOT NULL AND ended_at IS NULL")
 _ACTIVE: Final = sa.text("state IN ('pending', 'completed')")
@@ -36,7 +35,6 @@ grants: Final = sa.Table(
     Column("announce_at", Timestamp),  #: when its beginning is to be told; None once it was
     sa.Index("ix_grants_person", "user_id", "course_id"),
     sa.Index("ix_grants_course", "course_id", "id"),
-    sa.Index("uq_grants_purchase", "purchase_id", unique=True, postgresql_where=_PURCHASED, sqlite_where=_PURCHASED),
     sa.Index("ix_grants_beginning", "announce_at", postgresql_where=_BEGINNING, sqlite_where=_BEGINNING),
     sa.Index("ix_grants_ending", "ends_at", postgresql_where=_ENDING, sqlite_where=_ENDING),
 )

@@ -83,7 +83,7 @@ charges: Final = sa.Table(
     "charges",
     metadata,
     Column("purchase_id", sa.Uuid, primary_key=True),
-    Column("id", sa.Uuid, nullable=False, unique=True),
+    Column("id", sa.Uuid, nullable=False),
     Column("user_id", sa.Uuid, nullable=False),
     Column("course_id", sa.Uuid, nullable=False),
     Column("amount", sa.BigInteger, nullable=False),

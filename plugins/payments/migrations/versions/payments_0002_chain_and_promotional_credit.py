@@ -42,6 +42,7 @@ def downgrade() -> None:
         forbid_refunds_of_nothing()
         with op.batch_alter_table("charges") as charges:
             drop(charges, checks=("promotional", "returned"), columns=("promotional", "voucher_id", "returned"))
+            charges.create_unique_constraint(op.f("uq_charges_id"), ["id"])
         with op.batch_alter_table("entries") as entries:
             drop(entries, checks=("promotional", "hash"), columns=("promotional", "hash"))
             entries.create_foreign_key(op.f("fk_entries_transfer_id"), "transfers", ["transfer_id"], ["id"])
@@ -88,6 +89,7 @@ def change_charges() -> None:
         table.alter_column("returned", nullable=False)
         table.create_check_constraint(op.f("ck_charges_promotional"), "promotional BETWEEN 0 AND amount")
         table.create_check_constraint(op.f("ck_charges_returned"), RETURNED)
+        table.drop_constraint(op.f("uq_charges_id"), type_="unique")  # the id of its transfer, which is unique
 
 
 def allow_refunds_of_nothing() -> None:
