@@ -3,6 +3,7 @@
 #   make run     an example deployment on http://127.0.0.1:8080
 #   make test    all tests, on SQLite and on a PostgreSQL and a Valkey of their own
 #   make lint    style, types and the borders between modules
+#   make mutants whether tests miss the guards of security and money when they are taken away
 #   make bench   speed
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ EXAMPLES := $(wildcard examples/lyceum-*)
 # Bytecode makes a start three times as fast; it is made at installation even where the environment forbids it.
 COMPILE := $(BIN)/python -m compileall -q -j 0
 
-.PHONY: install run test bench lint clean
+.PHONY: install run test mutants bench lint clean
 
 install: .venv/installed
 
@@ -29,9 +30,18 @@ install: .venv/installed
 run: install
 	$(BIN)/lyceum --config config/lyceum.toml up
 
+# What races and times is measured against a machine that does nothing else meanwhile: `tests/faults` comes by itself.
 test: install
+ifdef ARGS
 	$(BIN)/pytest $(ARGS)
-	$(if $(ARGS),,$(foreach example,$(EXAMPLES),$(BIN)/pytest $(example) &&) true)
+else
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults
+	$(BIN)/pytest tests/faults
+	$(foreach example,$(EXAMPLES),$(BIN)/pytest $(example) &&) true
+endif
+
+mutants: install
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 bench: install
 	$(BIN)/python -m bench $(ARGS)

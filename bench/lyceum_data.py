@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
+from aiohttp.test_utils import make_mocked_request
 from sqlalchemy import bindparam
 
 from bench import peers_data
+from bench.ledger_data import Books
 from bench.load import Load
 from bench.peers_data import SeedCourse, seed_courses
-from kernel import Context, new_id
+from kernel import Context, Principal, Request, new_id
 from kernel.config import load
+from kernel.contracts.payments_http import NewVoucherBatch
 from kernel.database import Command
 from kernel.http.pages import encode_cursor
 from kernel.lifecycle import Platform
@@ -30,13 +33,14 @@ from plugins.auth.tokens import AccessTokens
 from plugins.courses.documents import CourseRow, InstructorView, LessonRow, Parts, SectionRow, render
 from plugins.courses.reading import Place
 from plugins.courses.tables import course_instructors, courses, lessons, sections
-from plugins.payments.ledger import VOUCHER_FLOAT, wallet_account
-from plugins.payments.tables import entries, transfers, wallets
+from plugins.payments.batches import Batches
 
 PORT: Final = 8304
 PAGE: Final = 20
 PAGES: Final = 10
 BATCH: Final = 2_000  # rows for each statement
+VOUCHERS: Final = 100_000
+BATCH_OF_VOUCHERS: Final = 10_000
 BEGAN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 CONFIG: Final = """
@@ -50,6 +54,10 @@ pool_size = {pool}
 
 [http]
 unsafe_rate = "100000000/minute"   # one client stands for all buyers
+
+[plugins.payments]
+redeem_per_person = ["100000000/minute"]
+redeem_per_address = ["100000000/minute"]
 
 [log]
 format = "json"
@@ -73,12 +81,15 @@ async def seed(url: str, folder: Path, pool: int) -> Seeded:
     await platform.migrate()
     async with platform.running(background=False):
         made = await _courses(platform.context("courses"))
-        buyers = await _wallets(platform.context("payments"))
+        buyers = await _wallets(platform.context("payments"), url)
+        codes = await _codes(platform.context("payments"), buyers[0])
         tokens = await _tokens(platform.context("auth"), buyers[:: peers_data.EACH_BUYER])
-    return Seeded(config, _loads(folder, made, tokens))
+    return Seeded(config, _loads(folder, made, tokens, codes))
 
 
-def _loads(folder: Path, made: Sequence[tuple[SeedCourse, UUID]], tokens: Sequence[str]) -> dict[str, Load]:
+def _loads(
+    folder: Path, made: Sequence[tuple[SeedCourse, UUID]], tokens: Sequence[str], codes: Sequence[str]
+) -> dict[str, Load]:
     def written(name: str, lines: Iterator[str]) -> str:
         path = folder / f"lyceum-{name}"
         path.write_text("\n".join(lines))
@@ -91,10 +102,17 @@ def _loads(folder: Path, made: Sequence[tuple[SeedCourse, UUID]], tokens: Sequen
         "BENCH_BODIES": written("bodies", bodies),
         "BENCH_PATH": "/api/v1/enrollments/purchases",
     }
+    redeem = {
+        "BENCH_TOKENS": buy["BENCH_TOKENS"],
+        "BENCH_BODIES": written("codes", (json.dumps({"code": code}) for code in codes)),
+        "BENCH_PATH": "/api/v1/payments/vouchers/redeem",
+        "BENCH_PLACE": str(folder / "lyceum-codes-used"),
+    }
     return {
         "get": Load(script="get.lua", variables={"BENCH_PATHS": written("gets", gets)}),
         "list": Load(script="get.lua", variables={"BENCH_PATHS": written("pages", _pages(made))}),
         "buy": Load(script="buy.lua", variables=buy),
+        "redeem": Load(script="redeem.lua", variables=redeem),
     }
 
 
@@ -171,44 +189,25 @@ def _course_rows(
     )
 
 
-async def _wallets(ctx: Context[Any]) -> list[UUID]:
-    """Give every buyer a wallet that was topped up once, so that the ledger verifies."""
-    buyers = [new_id() for _ in range(peers_data.USERS)]
-    amount = peers_data.BALANCE
-    await _fill(ctx, wallets, [{"user_id": buyer, "balance": amount, "version": 1} for buyer in buyers])
-    made = [(new_id(), buyer) for buyer in buyers]
-    await _fill(ctx, transfers, [_transfer(transfer, buyer, amount) for transfer, buyer in made])
-    ours = [
-        {
-            "transfer_id": transfer,
-            "account": wallet_account(buyer),
-            "amount": amount,
-            "wallet_id": buyer,
-            "balance_after": amount,
-            "version": 1,
-        }
-        for transfer, buyer in made
-    ]
-    await _fill(ctx, entries, ours)
-    float_entries = [{"transfer_id": transfer, "account": VOUCHER_FLOAT, "amount": -amount} for transfer, _ in made]
-    await _fill(ctx, entries, float_entries)
+async def _wallets(ctx: Context[Any], url: str) -> list[UUID]:
+    """Give every buyer a wallet with money in it, by a ledger that verifies."""
+    books, buyers = Books(ctx.secrets), [new_id() for _ in range(peers_data.USERS)]
+    for buyer in buyers:
+        books.adjust(buyer, peers_data.BALANCE)
+    await books.write(url)
     return buyers
 
 
-def _transfer(transfer: UUID, buyer: UUID, amount: int) -> Mapping[str, object]:
-    return {
-        "id": transfer,
-        "key": f"bench:{transfer}",
-        "kind": "voucher",
-        "from_account": VOUCHER_FLOAT,
-        "to_account": wallet_account(buyer),
-        "amount": amount,
-        "currency": "EUR",
-        "user_id": buyer,
-        "reference": uuid4(),
-        "reason": "",
-        "created_at": BEGAN,
-    }
+async def _codes(ctx: Context[Any], maker: UUID) -> list[str]:
+    """Return the codes of top-ups that are good once each."""
+    batches, codes = ctx.own(Batches), list[str]()
+    nobody = Principal(id=maker, session=maker, roles=frozenset(), permissions=frozenset())
+    for number in range(VOUCHERS // BATCH_OF_VOUCHERS):
+        new, http = NewVoucherBatch(count=BATCH_OF_VOUCHERS, amount=100), make_mocked_request("POST", "/")
+        request = Request(new_id(), http, "127.0.0.1", nobody, idempotency_key=f"bench-{number}")
+        async with ctx.db.transaction() as session:
+            codes += (await batches.create(session, new, request)).codes
+    return codes
 
 
 async def _tokens(ctx: Context[Any], buyers: Sequence[UUID]) -> list[str]:

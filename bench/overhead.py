@@ -26,7 +26,7 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from kernel import IDENTITY, PUBLIC, Idempotency, Principal, Request, Route, get, new_id, post
+from kernel import IDENTITY, PUBLIC, Idempotency, Identity, Principal, Request, Route, get, new_id, post
 from kernel.clock import SystemClock
 from kernel.database.opening import DatabaseSettings, open_database
 from kernel.deployment import Deployment
@@ -64,7 +64,7 @@ COURSE: Final = Course(UUID(COURSE_ID), "Botany for beginners", "What grows, whe
 ENCODED: Final = msgspec.json.encode(COURSE)
 
 
-class Person:
+class Person(Identity):
     """An identity as `auth` has it for a token that it knows: one look into a dictionary."""
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ from kernel.cli.console import Console
 from kernel.clock import Clock
 from kernel.context import Context
 from kernel.events.event import Delivery, Event, EventHandler, on
+from kernel.failpoints import failpoint
 from kernel.http import problems
 from kernel.http.answers import Answer, Cookie, Encoded, Renders, etag_of, require_match, shared_page
 from kernel.http.identity import IDENTITY, Identity, Principal
@@ -24,15 +25,19 @@ from kernel.plugin import (
     Provide,
     hookimpl,
 )
+from kernel.redaction import ERASED, Identifiers, Personal
 from kernel.secrets import Secrets, Unsealable
 from kernel.settings import NoSettings, Rate, Secret, Settings
+from kernel.traces import TRACES, Traces
 from kernel.web import declarations as web
 
 __all__ = [
     "API_VERSION",
+    "ERASED",
     "IDENTITY",
     "PUBLIC",
     "SIGNED_IN",
+    "TRACES",
     "Answer",
     "Capability",
     "Check",
@@ -46,6 +51,7 @@ __all__ = [
     "Event",
     "EventHandler",
     "Idempotency",
+    "Identifiers",
     "Identity",
     "Manifest",
     "Migrations",
@@ -53,6 +59,7 @@ __all__ = [
     "Page",
     "PageQuery",
     "Permission",
+    "Personal",
     "Plugin",
     "Principal",
     "Provide",
@@ -64,11 +71,13 @@ __all__ = [
     "Secret",
     "Secrets",
     "Settings",
+    "Traces",
     "Unsealable",
     "api_document",
     "delete",
     "errors",
     "etag_of",
+    "failpoint",
     "get",
     "hookimpl",
     "new_id",

@@ -80,6 +80,18 @@ class Tasks(Protocol):
         ...
 
 
+class Gauges(Protocol):
+    """Numbers of one plugin that operators see at `/metrics`."""
+
+    def set(self, name: str, value: float, meaning: str) -> None:
+        """Show *value* as `lyceum_<name>`, with the plugin as a label, from now on; *meaning* is for people.
+
+        Raises:
+            ValueError: the name is not made of small letters, digits and underscores.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context(Generic[S]):
     """Everything one plugin may touch; each part bears the plugin's name."""
@@ -93,6 +105,7 @@ class Context(Generic[S]):
     log: FilteringBoundLogger
     clock: Clock
     tasks: Tasks
+    gauges: Gauges
     secrets: Secrets
     deployment: Deployment
     roles: Mapping[str, frozenset[str]] = field(default_factory=dict)  #: role → permissions, of all enabled plugins

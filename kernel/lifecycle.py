@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import structlog
 from aiohttp import web
 
-from kernel import errors, front, starting
+from kernel import errors, failpoints, front, starting
 from kernel.assembly import Assembly, assemble
 from kernel.clock import Clock, SystemClock
 from kernel.config import Config, deployment_secrets
@@ -20,6 +20,7 @@ from kernel.database.migrations import Target, is_current, upgrade
 from kernel.database.opening import open_database
 from kernel.declarations import declare
 from kernel.events.runtime import EventRuntime
+from kernel.gauges import Gauges
 from kernel.members import Member, Running, State
 from kernel.plugin import Plugin
 from kernel.redis import RedisClients
@@ -40,6 +41,7 @@ class Platform:
         self.assembly = assembly
         self.config = assembly.config
         self.services = Services()
+        self.gauges = Gauges()
         self.clock = clock
         self.log = structlog.get_logger().bind(plugin="kernel")
         self.redis = RedisClients(self.config.redis.url)
@@ -71,6 +73,7 @@ class Platform:
             errors.BootError: the one reason why the deployment can not start.
         """
         assembly = assemble(config, safe=safe, entry_points=entry_points, plugins=plugins)
+        failpoints.PROCESS.check(development=config.server.development)
         return cls(assembly, clock=clock or SystemClock())
 
     @property
@@ -169,12 +172,14 @@ class Platform:
             log=log,
             clock=self.clock,
             tasks=tasks,
+            gauges=self.gauges.of(member.name),
             secrets=self._secrets,
             deployment=self.config.deployment(),
             roles=self.assembly.roles,
         )
         declarations = declare(self.assembly.hooks, member.manifest, member.permissions, context)
-        return Running(context=context, database=database, tasks=tasks, declarations=declarations)
+        traces = self.events.traces(member.name, database)
+        return Running(context=context, database=database, tasks=tasks, declarations=declarations, traces=traces)
 
     def _identity(self) -> str:
         place = sa.make_url(self.config.database.url).set(username=None, password=None)  # which may change

@@ -16,6 +16,7 @@ from kernel.discovery import Installed
 from kernel.plugin import Manifest, Migrations, Permission, Plugin
 from kernel.settings import NoSettings, Settings
 from kernel.tasks import PluginTasks
+from kernel.traces import Traces
 
 if TYPE_CHECKING:
     from kernel.database.opening import OpenDatabase
@@ -41,6 +42,7 @@ class Running:
     database: OpenDatabase
     tasks: PluginTasks
     declarations: Declarations
+    traces: Traces
 
 
 @dataclass(kw_only=True)

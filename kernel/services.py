@@ -20,7 +20,7 @@ class Services:
 
     def __init__(self) -> None:
         self._providers: dict[Capability[object], object] = {}
-        self._contributions: dict[Contribution[object], tuple[object, ...]] = {}
+        self._contributions: dict[Contribution[object], tuple[tuple[str, object], ...]] = {}
         self._unavailable: dict[Capability[object], str] = {}
 
     def get(self, capability: Capability[T]) -> T:
@@ -41,19 +41,23 @@ class Services:
 
     def all(self, contribution: Contribution[T]) -> tuple[T, ...]:
         """Return what every plugin contributes, in the order in which the plugins started."""
-        return cast("tuple[T, ...]", self._contributions.get(contribution, ()))
+        return tuple(service for _, service in self.named(contribution))
+
+    def named(self, contribution: Contribution[T]) -> tuple[tuple[str, T], ...]:
+        """Return what every plugin contributes, each with the plugin's name, in the same order."""
+        return cast("tuple[tuple[str, T], ...]", self._contributions.get(contribution, ()))
 
     def provide(self, capability: Capability[T], service: T) -> None:
         """Make *service* the provider of *capability*; the lifecycle calls this, plugins declare `Provide`."""
         self._providers[capability] = service
 
-    def contribute(self, contribution: Contribution[T], service: T) -> None:
-        """Add *service* to *contribution*; the lifecycle calls this, plugins declare `Provide`."""
-        self._contributions[contribution] = (*self._contributions.get(contribution, ()), service)
+    def contribute(self, contribution: Contribution[T], service: T, plugin: str) -> None:
+        """Add *service* of *plugin* to *contribution*; the lifecycle calls this, plugins declare `Provide`."""
+        self._contributions[contribution] = (*self._contributions.get(contribution, ()), (plugin, service))
 
     def retract(self, contribution: Contribution[object], service: object) -> None:
         """Take *service* out of *contribution* again, because its plugin stopped or failed."""
-        left = tuple(one for one in self._contributions.get(contribution, ()) if one is not service)
+        left = tuple(one for one in self._contributions.get(contribution, ()) if one[1] is not service)
         self._contributions[contribution] = left
 
     def withdraw(self, capabilities: Sequence[Capability[object]], reason: str) -> None:

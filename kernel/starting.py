@@ -8,13 +8,14 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Any, Final
 
 from kernel import errors
-from kernel.capabilities import Capability
+from kernel.capabilities import Capability, Contribution
 from kernel.hooks import Hooks
 from kernel.http.idempotency import forget_old_answers
 from kernel.members import Running
 from kernel.plugin import Provide
 from kernel.resolution import AnyCapability
 from kernel.services import Services
+from kernel.traces import TRACES
 
 SLOW_START: Final = 10.0  # seconds after which a start is remarked on
 START_LIMIT: Final = 60.0  # seconds
@@ -48,9 +49,10 @@ class Starter:
 
     async def _open(self, running: Running, stack: AsyncExitStack, *, background: bool) -> None:
         name = running.context.name
+        self._contribute(TRACES, running.traces, name, stack)
         for provide in running.declarations.provides:
             if not isinstance(provide.capability, Capability) or self._providers.get(provide.capability) == name:
-                await self._open_service(provide, stack)
+                await self._open_service(provide, name, stack)
         if background:
             self._forget_answers(running)
             lifespan = self._hooks.one(name, "lifespan", ctx=running.context)
@@ -62,15 +64,20 @@ class Starter:
         db, clock = running.database, running.context.clock
         running.tasks.every(FORGET_EVERY, lambda: forget_old_answers(db, clock), name="forget old answers")
 
-    async def _open_service(self, provide: Provide[object], stack: AsyncExitStack) -> None:
+    async def _open_service(self, provide: Provide[object], name: str, stack: AsyncExitStack) -> None:
         capability = provide.capability
         service = await stack.enter_async_context(provide.factory())
         if isinstance(capability, Capability):
             self._services.provide(capability, service)
             stack.callback(self._services.withdraw, [capability], "it has stopped")
         else:
-            self._services.contribute(capability, service)
-            stack.callback(self._services.retract, capability, service)
+            self._contribute(capability, service, name, stack)
+
+    def _contribute(
+        self, contribution: Contribution[object], service: object, name: str, stack: AsyncExitStack
+    ) -> None:
+        self._services.contribute(contribution, service, name)
+        stack.callback(self._services.retract, contribution, service)
 
 
 async def stop(running: Running, stack: AsyncExitStack) -> None:

@@ -34,10 +34,13 @@ PHASES: Final[dict[EndName, tuple[str, ...]]] = {
     "postgresql": ("--phases", "coverage"),
     "sqlite": ("--phases", "fuzzing", "--max-examples", "3"),
 }
+OFTEN: Final = "1000000/minute"
 #: These may end the session of whoever calls them: they are called last.
 ENDING: Final = (
     "DELETE /api/v1/auth/sessions",
     "DELETE /api/v1/auth/sessions/{session_id}",
+    "DELETE /api/v1/auth/accounts/{account_id}/sessions",
+    "DELETE /api/v1/auth/accounts/{account_id}/sessions/{session_id}",
     "POST /api/v1/auth/accounts/{account_id}/disable",
     "POST /api/v1/auth/sign-out",
     "PUT /api/v1/auth/accounts/{account_id}/roles",
@@ -67,7 +70,14 @@ def opened_to(role: str) -> list[str]:
 
 async def open_platform(deploy: Deploy) -> tuple[Deployment, dict[str, Client]]:
     """Return the whole platform with a published course and a draft, and somebody of each role."""
-    deployment = await deploy(*Catalogue.read().bundled(), sections={"http": {"unsafe_rate": "1000000/minute"}})
+    deployment = await deploy(
+        *Catalogue.read().bundled(),
+        sections={"http": {"unsafe_rate": OFTEN}},
+        settings={
+            "payments": {"redeem_per_person": [OFTEN], "redeem_per_address": [OFTEN]},
+            "enrollments": {"voucher_tries_per_person": [OFTEN], "voucher_tries_per_address": [OFTEN]},
+        },
+    )
     clients = {
         role: await deployment.sign_in(f"{role}@school.test", roles=(role,))
         for role in ("student", "instructor", "admin")

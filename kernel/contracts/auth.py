@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Event, Identity, problems
+from kernel import ERASED, Event, Identity, Personal, problems
 from kernel.capabilities import Capability
 
 #: A language tag (BCP 47) of language, script, region and variants, such as `de-AT` or `zh-Hant-TW`.
@@ -59,6 +59,7 @@ class UserRegistered(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "auth.user_registered.v1"
     key: ClassVar[str] = "user_id"
+    personal: ClassVar[Personal] = {"user_id": {"email": ERASED, "display_name": "", "locale": "en"}}
     user_id: UUID
     email: str
     display_name: str  #: empty where the person gave none
@@ -120,6 +121,16 @@ class Auth(Identity, Protocol):
 
     async def account(self, user_id: UUID) -> Account | None:
         """Return the account, None when there is none."""
+        ...
+
+    async def close(self, user_id: UUID) -> None:
+        """Close the account and end its sessions; nothing happens to one that is closed, or where there is none.
+
+        For code that acts for the deployment, not for a person: nobody is asked whether they may.
+
+        Raises:
+            LastAdministrator: nobody would administer any more.
+        """
         ...
 
     async def grant(self, email: str, roles: Iterable[str]) -> Account:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Event, problems
+from kernel import Event, Personal, problems
 from kernel.capabilities import Capability, Contribution
 
 
@@ -24,6 +24,18 @@ class AlreadyEnrolled(problems.Problem):
     """The person has access to the course without an end; nothing was bought."""
 
     type, status, title = "already-enrolled", 409, "The course is yours already"
+
+
+class CourseFull(problems.Problem):
+    """Every seat of the course is taken; nothing was bought."""
+
+    type, status, title = "course-full", 409, "Every seat is taken"
+
+
+class GracePeriodOver(problems.Problem):
+    """Leaving the course would give nothing back any more; nothing was changed."""
+
+    type, status, title = "grace-period-over", 409, "There is no refund for this course any more"
 
 
 class EnrollmentRefused(problems.Problem):
@@ -60,6 +72,7 @@ class AccessEnded(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "enrollments.access_ended.v1"
     key: ClassVar[str] = "user_id"
+    personal: ClassVar[Personal] = {"user_id": {"reason": ""}}
     user_id: UUID
     course_id: UUID
     reason: str
@@ -70,6 +83,7 @@ class GrantRevoked(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "enrollments.grant_revoked.v1"
     key: ClassVar[str] = "user_id"
+    personal: ClassVar[Personal] = {"user_id": {"reason": ""}}
     user_id: UUID
     course_id: UUID
     grant_id: UUID
@@ -81,6 +95,7 @@ class PurchaseFailed(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "enrollments.purchase_failed.v1"
     key: ClassVar[str] = "purchase_id"
+    personal: ClassVar[Personal] = {"user_id": {"reason": ""}}
     purchase_id: UUID
     user_id: UUID
     course_id: UUID

@@ -6,10 +6,11 @@ There is nothing to call: publish `MailRequested` in the transaction that gives 
 from __future__ import annotations
 
 from typing import ClassVar, Final, Protocol
+from uuid import UUID
 
 import msgspec
 
-from kernel import Event
+from kernel import Event, Personal, Secrets
 from kernel.capabilities import Capability
 
 
@@ -26,12 +27,27 @@ class MailRequested(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "mail.mail_requested.v1"
     key: ClassVar[str] = "recipient"
-    recipient: str  #: a digest of the address: mails to one person leave in order
-    sealed: str
+    personal: ClassVar[Personal] = {"recipient": {"sealed": ""}}
+    recipient: str  #: `recipient_of(address)`: mails to one person leave in order
+    sealed: str  #: empty once the person was erased: there is nothing to send any more
+
+
+def recipient_of(secrets: Secrets, email: str) -> str:
+    """Return the digest that stands for the address *email*."""
+    return secrets.digest("mail-recipient", email.encode()).hex()
+
+
+def requested(secrets: Secrets, message: Message) -> MailRequested:
+    """Return the event that asks for *message*, which nobody but the provider of `mail/1` can read."""
+    return MailRequested(recipient=recipient_of(secrets, message.to), sealed=secrets.seal(msgspec.json.encode(message)))
 
 
 class Mail(Protocol):
     """Takes every `MailRequested` and sends it once."""
+
+    async def has_left(self, mail_id: UUID) -> bool:
+        """Return whether the mail that the event *mail_id* asked for was sent, or given up, or kept to be looked at."""
+        ...
 
     async def waiting(self) -> int:
         """Return how many mails have not left yet."""

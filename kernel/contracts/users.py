@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Event
+from kernel import Event, Personal
 from kernel.capabilities import Capability
 
 
@@ -24,6 +24,7 @@ class ProfileChanged(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "users.profile_changed.v1"
     key: ClassVar[str] = "user_id"
+    personal: ClassVar[Personal] = {"user_id": {"display_name": "", "locale": "en", "time_zone": "UTC"}}
     user_id: UUID
     display_name: str
     locale: str

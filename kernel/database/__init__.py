@@ -1,6 +1,7 @@
 """One database for each plugin: statements compiled once, run on bare connections."""
 
 from kernel.database.api import Database, Session
+from kernel.database.digests import Sha256
 from kernel.database.flights import Flights
 from kernel.database.statements import Command, Follow, Guarded, Lookup, Query, Returned
 from kernel.database.tables import outbox_follow
@@ -17,6 +18,7 @@ __all__ = [
     "Query",
     "Returned",
     "Session",
+    "Sha256",
     "Timestamp",
     "new_metadata",
     "outbox_follow",

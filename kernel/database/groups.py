@@ -46,7 +46,7 @@ class Groups:
 
     async def _change(self, change: Guarded[Any], batch: list[Waiter[list[object]]]) -> None:
         plan = group_plan(change)
-        for group in _without_twins(plan.place, batch):
+        for group in _without_twins(plan.places, batch):
             await self._change_together(plan, group)
 
     async def _change_together(self, plan: GroupPlan[Any], group: Sequence[Waiter[list[object]]]) -> None:
@@ -62,20 +62,23 @@ class Groups:
             rows = {plan.key_of(row): row for row in map(plan.group.decode, records)}
             for given, answer in group:
                 if not answer.done():
-                    answer.set_result(rows.get(given[plan.place]))
+                    answer.set_result(rows.get(given[plan.places[-1]]))
 
 
 def _may_have_happened(error: Exception) -> bool:
     return isinstance(error, errors.DatabaseUnavailable) and not isinstance(error, errors.TransactionConflict)
 
 
-def _without_twins(place: int, batch: list[Waiter[list[object]]]) -> list[list[Waiter[list[object]]]]:
-    """Return the batch in groups, each sorted by its keys and without two changes of one key."""
-    groups: list[dict[object, Waiter[list[object]]]] = []
+def _without_twins(places: Sequence[int], batch: list[Waiter[list[object]]]) -> list[list[Waiter[list[object]]]]:
+    """Return the batch in groups, each sorted by its keys and without two changes that share one."""
+    groups: list[list[Waiter[list[object]]]] = []
+    taken: list[set[tuple[int, object]]] = []  # by each group
     for waiter in batch:
-        key = waiter[0][place]
-        group = next((group for group in groups if key not in group), None)
-        if group is None:
-            groups.append(group := {})
-        group[key] = waiter
-    return [[group[key] for key in sorted(group)] for group in groups]  # type: ignore[type-var]
+        keys = {(place, waiter[0][place]) for place in places}
+        number = next((number for number, others in enumerate(taken) if keys.isdisjoint(others)), len(groups))
+        if number == len(groups):
+            groups.append([])
+            taken.append(set())
+        groups[number].append(waiter)
+        taken[number] |= keys
+    return [sorted(group, key=lambda waiter: [waiter[0][place] for place in places]) for group in groups]

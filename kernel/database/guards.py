@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
@@ -15,43 +16,55 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from kernel.database.dialects import DIALECTS
 from kernel.database.plans import Plan, compile_plan
-from kernel.database.statements import Follow, Guarded, Returned, column_names, field_names
+from kernel.database.statements import Follow, Guarded, Returned, Statement, column_names, field_names
 
 R = TypeVar("R")
 
-_RETURNED = "returned_"  # before the names of the values that the guard gives to its follows on SQLite
+_RETURNED = "returned_"  # before the names of the values that follows on SQLite are given of what was returned
 
 
 def single_plan(change: Guarded[R]) -> Plan[R]:
     """Return *change* as one statement of PostgreSQL, compiled at its first use.
 
-    The guard and its follows are common table expressions: each follow inserts one row for each of the guard's.
+    What comes first, the guard and its follows are common table expressions: each follow inserts one row for each of
+    the guard's.
     """
     plan: Plan[R] | None = change.plans.get("postgresql")
     if plan is None:
-        plan = change.plans["postgresql"] = compile_plan(_single_statement(change), "postgresql", change.row)
+        plan = change.plans["postgresql"] = compile_plan(_statement(change), "postgresql", change.row)
     return plan
 
 
 @dataclass(frozen=True)
-class GuardPlans(Generic[R]):
-    """A `Guarded` for SQLite: the guard, then each follow for each row of the guard."""
+class Step(Generic[R]):
+    """A statement of a `Guarded` for SQLite that returns rows."""
 
-    guard: Plan[R]
-    follows: tuple[Plan[None], ...]
-    columns: tuple[str, ...]  #: what the guard returns
+    plan: Plan[R]
+    columns: tuple[str, ...]  #: what it returns
     fields: bool  #: a row has the columns as its fields; else it is the only column's value
 
-    def guard_arguments(self, values: dict[str, object]) -> list[object]:
-        """Return the guard's arguments; a value that nothing asks for is refused here."""
-        others = {name for plan in self.follows for name in plan.order} - set(self.guard.order)
-        return self.guard.arguments({name: value for name, value in values.items() if name not in others})
+    def returned(self, row: R) -> dict[str, object]:
+        """Return what *row* gives to the follows."""
+        return {f"{_RETURNED}{name}": getattr(row, name) if self.fields else row for name in self.columns}
 
-    def follow_arguments(self, follow: Plan[None], values: dict[str, object], row: R) -> list[object]:
-        """Return the arguments of *follow* for one row that the guard returned."""
-        returned = {f"{_RETURNED}{name}": getattr(row, name) if self.fields else row for name in self.columns}
-        known = {**values, **returned}
-        return follow.arguments({name: known[name] for name in follow.order if name in known})
+
+@dataclass(frozen=True)
+class GuardPlans(Generic[R]):
+    """A `Guarded` for SQLite: what comes first, the guard, then each follow for each row of the guard."""
+
+    first: Step[Any] | None
+    guard: Step[R]
+    follows: tuple[Plan[None], ...]
+
+    def arguments(self, step: Step[Any], values: dict[str, object]) -> list[object]:
+        """Return the arguments of *step*; a value that nothing asks for is refused here."""
+        steps = (self.guard.plan,) if self.first is None else (self.first.plan, self.guard.plan)
+        others = {name for plan in (*steps, *self.follows) for name in plan.order} - set(step.plan.order)
+        return step.plan.arguments({name: value for name, value in values.items() if name not in others})
+
+    def follow_arguments(self, follow: Plan[None], values: dict[str, object]) -> list[object]:
+        """Return the arguments of *follow*; among *values* is what was returned."""
+        return follow.arguments({name: values[name] for name in follow.order if name in values})
 
 
 def step_plans(change: Guarded[R]) -> GuardPlans[R]:
@@ -59,12 +72,15 @@ def step_plans(change: Guarded[R]) -> GuardPlans[R]:
     plans: GuardPlans[R] | None = change.plans.get("sqlite")
     if plans is None:
         plans = change.plans["sqlite"] = GuardPlans(
-            compile_plan(change.guard, "sqlite", change.row),
+            None if change.first is None else _step(change.first.statement, change.first.row),
+            _step(change.guard, change.row),
             tuple(compile_plan(_insert(follow), "sqlite", type(None)) for follow in change.follows),
-            column_names(change.guard),
-            fields=field_names(change.row) is not None,
         )
     return plans
+
+
+def _step(statement: Statement, row: type[R]) -> Step[R]:
+    return Step(compile_plan(statement, "sqlite", row), column_names(statement), fields=field_names(row) is not None)
 
 
 @dataclass(frozen=True)
@@ -73,7 +89,7 @@ class GroupPlan(Generic[R]):
 
     single: Plan[R]
     group: Plan[R]  #: takes a list for each value of *single*, in the same order
-    place: int  #: of the key among the values
+    places: tuple[int, ...]  #: of the keys among the values; the last is the guard's
     key_of: Callable[[R], object]  #: the key of the change that touched a row
 
 
@@ -90,18 +106,17 @@ def group_plan(change: Guarded[R]) -> GroupPlan[R]:
 
 
 def _compile_group(change: Guarded[R]) -> GroupPlan[R]:
-    assert change.key is not None  # noqa: S101
-    value, column = change.key
     single = single_plan(change)
-    types = _types(_single_statement(change))
+    types = _types(_statement(change))
     given = sa.func.unnest(*(bindparam(name, type_=postgresql.ARRAY(types[name])) for name in single.order))
     columns = [sa.column(name, types[name]) for name in single.order]
     changes = sa.select(given.table_valued(*columns).render_derived()).cte("changes")
-    group = compile_plan(_group_statement(change, changes), "postgresql", change.row)
+    group = compile_plan(_statement(change, changes), "postgresql", change.row)
     if group.order != single.order:
         raise TypeError(f"a change with a key binds its values by name, an insert's in a select: {group.sql}")
-    key_of = _itself if field_names(change.row) is None else operator.attrgetter(column)
-    return GroupPlan(single, group, single.order.index(value), key_of)
+    places = tuple(single.order.index(value) for value, _column in change.keys)
+    key_of = _itself if field_names(change.row) is None else operator.attrgetter(change.keys[-1][1])
+    return GroupPlan(single, group, places, key_of)
 
 
 def _itself(value: R) -> R:
@@ -114,38 +129,68 @@ def _types(statement: sa.Select[Any]) -> dict[str, sa.types.TypeEngine[Any]]:
     return {name: bind.type for name, bind in compiled.binds.items()}
 
 
-def _group_statement(change: Guarded[R], changes: sa.CTE) -> sa.Select[Any]:
-    """Return the single statement with the columns of *changes* in place of its values."""
-    assert change.key is not None  # noqa: S101
-    value, column = change.key
+def _statement(change: Guarded[R], changes: sa.CTE | None = None) -> sa.Select[Any]:
+    """Return *change* as one statement: of its own values, or of the columns of *changes* in their place."""
+    given = _itself if changes is None else partial(_for_all, changes)
+    first = None if change.first is None else given(cast("sa.sql.dml.UpdateBase", change.first.statement)).cte("first")
+    guard_statement = given(cast("sa.sql.dml.UpdateBase", change.guard))
+    if first is not None:
+        guard_statement = _after(guard_statement, first, _same(first, change.first_key, changes))
+    guard = guard_statement.cte("guard")
+    source: sa.FromClause = guard
+    if changes is not None:
+        source = source.join(changes, _same(guard, change.key, changes))
+    both = source if first is None else source.join(first, _same(first, change.first_key, changes))
+    columns = {**({} if first is None else dict(first.c.items())), **dict(guard.c.items())}
+    follows = [
+        _insert_from(follow, columns, source if follow.returned() <= set(guard.c.keys()) else both, given)
+        for follow in change.follows
+    ]
+    ctes = [follow.cte(f"follow_{number}") for number, follow in enumerate(follows, start=1)]
+    return sa.select(guard).add_cte(*ctes)
+
+
+def _for_all(changes: sa.CTE, statement: Any) -> Any:
+    """Return *statement* with the columns of *changes* in place of its values."""
 
     def of_change(element: Any, **_: object) -> Any:
         named = isinstance(element, sa.BindParameter) and not element.unique
         return changes.c[element.key] if named else None
 
-    def for_all(element: object) -> Any:
-        return visitors.replacement_traverse(cast("Any", element), {}, of_change)
-
-    guard = for_all(change.guard).cte("guard")
-    source = guard.join(changes, guard.c[column] == changes.c[value])
-    return _with_follows(guard, [_insert_from(follow, guard, source, for_all) for follow in change.follows])
+    return visitors.replacement_traverse(statement, {}, of_change)
 
 
-def _single_statement(change: Guarded[R]) -> sa.Select[Any]:
-    guard = cast("sa.sql.dml.UpdateBase", change.guard).cte("guard")
-    return _with_follows(guard, [_insert_from(follow, guard, guard) for follow in change.follows])
+def _same(rows: sa.CTE, key: tuple[str, str] | None, changes: sa.CTE | None) -> sa.ColumnElement[bool]:
+    """Return what says that a row of *rows* is of the change at hand; of a single change every row is."""
+    if changes is None or key is None:
+        return sa.true()
+    value, column = key
+    return rows.c[column] == changes.c[value]
 
 
-def _with_follows(guard: sa.CTE, follows: Sequence[sa.Insert]) -> sa.Select[Any]:
-    ctes = [follow.cte(f"follow_{number}") for number, follow in enumerate(follows, start=1)]
-    return sa.select(guard).add_cte(*ctes)
+def _after(guard: sa.sql.dml.UpdateBase, first: sa.CTE, same: sa.ColumnElement[bool]) -> sa.sql.dml.UpdateBase:
+    """Return *guard* for those changes only whose *first* has touched a row."""
+    touched = sa.exists().select_from(first).where(same).correlate_except(first)
+    if isinstance(guard, sa.Update):
+        return guard.where(touched)
+    source = getattr(guard, "select", None)
+    if source is None:
+        raise TypeError(f"after a change that comes first, a guard is an update or an insert from a select: {guard}")
+
+    def conditioned(element: Any, **_: object) -> Any:
+        return source.where(touched) if element is source else None
+
+    return cast("sa.sql.dml.UpdateBase", visitors.replacement_traverse(cast("Any", guard), {}, conditioned))
 
 
 def _insert_from(
-    follow: Follow, guard: sa.CTE, source: sa.FromClause, given: Callable[[sa.ColumnElement[Any]], Any] = _itself
+    follow: Follow,
+    returned: dict[str, sa.ColumnElement[Any]],
+    source: sa.FromClause,
+    given: Callable[[Any], Any],
 ) -> sa.Insert:
     columns = [
-        guard.c[value.name] if isinstance(value, Returned) else given(_typed(value, follow.table.c[name]))
+        returned[value.name] if isinstance(value, Returned) else given(_typed(value, follow.table.c[name]))
         for name, value in follow.values.items()
     ]
     return sa.insert(follow.table).from_select(list(follow.values), sa.select(*columns).select_from(source))

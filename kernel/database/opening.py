@@ -15,6 +15,14 @@ __all__ = ["DatabaseSettings", "OpenDatabase", "open_database"]
 class OpenDatabase(Database, Protocol):
     """A database that whoever opened it must close."""
 
+    async def scrub(self) -> None:
+        """Remove from the files what changed and deleted rows have left there, where the server does not do so.
+
+        Raises:
+            errors.TransactionConflict: somebody reads what would be removed; try again.
+        """
+        ...
+
     async def close(self) -> None:
         """Close every connection and refuse whoever waits for one."""
         ...

@@ -166,7 +166,7 @@ def _result_processor(column: sa.ColumnElement[Any], dialect: Dialect, hint: obj
         return partial(_decode_json, msgspec.json.Decoder(hint).decode)
     if isinstance(implementation, sa.LargeBinary):
         return None
-    if isinstance(implementation, sa.Integer) and not isinstance(column, sa.Column):
+    if isinstance(implementation, sa.Integer) and not isinstance(getattr(column, "element", column), sa.Column):
         return _whole_number
     oid = _FLOAT_OID if isinstance(implementation, sa.Float) else _NUMERIC_OID
     return cast("Processor | None", implementation.result_processor(DIALECTS[dialect], oid))

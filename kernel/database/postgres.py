@@ -127,6 +127,9 @@ class PostgresDatabase(_PostgresExecutor):
         found: R | None = await self._groups.ask(change, values)
         return found
 
+    async def scrub(self) -> None:
+        pass  # autovacuum does it
+
     def engine(self) -> AsyncEngine:
         from sqlalchemy.ext.asyncio import create_async_engine  # brings the ORM along, which few ever need
 

@@ -18,9 +18,10 @@ import sqlalchemy as sa
 
 from kernel import errors
 from kernel.database.dialects import spread
+from kernel.database.digests import SQLITE_NAME, sqlite_sha256
 from kernel.database.executor import Operation, Operations, PlanExecutor, Record
 from kernel.database.failures import sqlite_failure
-from kernel.database.guards import step_plans
+from kernel.database.guards import GuardPlans, Step, step_plans
 from kernel.database.location import Location
 from kernel.database.lookups import Lookups
 from kernel.database.plans import Plan
@@ -35,7 +36,8 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 BUSY_LIMIT: Final = 10.0  # seconds to wait for another process that writes
-PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON")
+#: `secure_delete` overwrites what is deleted: who has a copy of the file is not to read what people had erased.
+PRAGMAS: Final = ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON")
 
 
 class SqliteDriver:
@@ -57,6 +59,7 @@ class SqliteDriver:
         try:
             for pragma in self._pragmas:
                 await connection.execute_fetchall(f"PRAGMA {pragma}")
+            await connection.create_function(SQLITE_NAME, -1, sqlite_sha256, deterministic=True)
         except BaseException as error:
             await self.close(connection)
             if isinstance(error, sqlite3.Error):
@@ -138,6 +141,13 @@ class SqliteDatabase(PlanExecutor):
             self._engine = sqlite_engine(self._location.file, PRAGMAS)
         return self._engine
 
+    async def scrub(self) -> None:
+        # Rows that moved between pages may have left copies behind, which only a new file is free of.
+        await self._maintain("VACUUM")
+        ((busy, *_),) = await self._maintain("PRAGMA wal_checkpoint(TRUNCATE)")
+        if busy:
+            raise errors.TransactionConflict(f"{self._location.plugin}: the log is being read; try again")
+
     async def close(self) -> None:
         await self._lookups.close()
         if self._engine is not None:
@@ -147,6 +157,18 @@ class SqliteDatabase(PlanExecutor):
 
     async def _fetch(self, plan: Plan[R], arguments: Sequence[object]) -> Sequence[Record]:
         return await self._call(self.operations.fetch, plan, arguments)
+
+    async def _maintain(self, statement: str) -> Sequence[Record]:
+        connection = self._writer.take() or await self._writer.wait()
+        try:
+            found = list(await connection.execute_fetchall(statement))
+        except BaseException as error:
+            self._writer.discard(connection)
+            if isinstance(error, sqlite3.Error):
+                raise sqlite_failure(self._location.plugin, error) from error
+            raise
+        self._writer.give(connection)
+        return found
 
     async def _call(self, operation: Operation[T], plan: Plan[R], arguments: Sequence[object]) -> T:
         pool = self._readers if plan.reads else self._writer
@@ -176,13 +198,22 @@ class SqliteTransaction(Transaction):
         self._connection: aiosqlite.Connection
 
     async def guarded(self, change: Guarded[R], /, **values: object) -> R | None:
-        plans = step_plans(change)
-        records = await self._call(self.operations.fetch, plans.guard, plans.guard_arguments(values))
-        rows = [plans.guard.decode(record) for record in records]
+        plans, known = step_plans(change), values
+        if plans.first is not None:
+            came_first = await self._rows(plans, plans.first, values)
+            if not came_first:
+                return None
+            known = values | plans.first.returned(came_first[0])
+        rows = await self._rows(plans, plans.guard, values)
         for row in rows:
+            told = known | plans.guard.returned(row)
             for follow in plans.follows:
-                await self._call(self.operations.execute, follow, plans.follow_arguments(follow, values, row))
+                await self._call(self.operations.execute, follow, plans.follow_arguments(follow, told))
         return rows[0] if rows else None
+
+    async def _rows(self, plans: GuardPlans[Any], step: Step[R], values: dict[str, object]) -> list[R]:
+        records = await self._call(self.operations.fetch, step.plan, plans.arguments(step, values))
+        return [step.plan.decode(record) for record in records]
 
     async def _call(self, operation: Operation[T], plan: Plan[R], arguments: Sequence[object]) -> T:
         self._check_usable()
@@ -228,6 +259,7 @@ def sqlite_engine(file: Path, pragmas: Sequence[str], *, busy_limit: float = BUS
     @sa.event.listens_for(engine.sync_engine, "connect")
     def prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None
+        connection.create_function(SQLITE_NAME, -1, sqlite_sha256, deterministic=True)
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")

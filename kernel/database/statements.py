@@ -61,7 +61,7 @@ class Command(Compilable):
 
 @dataclass(frozen=True)
 class Returned:
-    """In a `Follow`: the value of the column *name* that the guard returned."""
+    """In a `Follow`: the value of the column *name* that the guard returned, or the change before it."""
 
     name: str
 
@@ -76,6 +76,10 @@ class Follow:
     table: sa.Table
     values: Mapping[str, object]
 
+    def returned(self) -> set[str]:
+        """Return the names of the columns of the guard, or of the change before it, that this needs."""
+        return {value.name for value in self.values.values() if isinstance(value, Returned)}
+
 
 class Guarded(Compilable, Generic[R_co]):
     """A change that happens whole or not at all, in one round trip.
@@ -87,19 +91,39 @@ class Guarded(Compilable, Generic[R_co]):
     With a *key*, changes made at the same moment outside a transaction share one statement and one commit on
     PostgreSQL; each of them still happens or not by itself. It names a value and the column, among those returned,
     that has this value in the one row that the guard touches. An insert takes its values from a select.
+
+    With a *first*, that change comes before the guard: if it touches no row, nothing happens. The guard, which is an
+    update or an insert from a select, then has to touch a row or to break a constraint, for what comes first is not
+    taken back by a guard that touches none. *first_key* is to it what *key* is to the guard.
     """
 
-    __slots__ = ("follows", "guard", "key", "row")
+    __slots__ = ("first", "first_key", "follows", "guard", "key", "row")
 
     def __init__(
-        self, guard: Statement, row: type[R_co], follows: Sequence[Follow] = (), *, key: tuple[str, str] | None = None
+        self,
+        guard: Statement,
+        row: type[R_co],
+        follows: Sequence[Follow] = (),
+        *,
+        key: tuple[str, str] | None = None,
+        first: Query[Any] | None = None,
+        first_key: tuple[str, str] | None = None,
     ) -> None:
         super().__init__()
         _check_columns(guard, row)
+        if first is not None and (key is None) != (first_key is None):
+            raise TypeError("a change with a first has both keys or none")
         self.guard = guard
         self.row = row
         self.follows = tuple(follows)
         self.key = key
+        self.first = first
+        self.first_key = first_key
+
+    @property
+    def keys(self) -> tuple[tuple[str, str], ...]:
+        """The keys of what this touches, in the order in which it is touched."""
+        return tuple(key for key in (self.first_key, self.key) if key is not None)
 
 
 class Lookup(Compilable, Generic[R_co]):

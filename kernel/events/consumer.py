@@ -38,7 +38,7 @@ class Consumer:
         log: FilteringBoundLogger,
     ) -> None:
         self._sources = frozenset(source.plugin for source in sources)
-        self._receiver = Receiver(db, handlers, sources, received=self._wake, clock=clock, log=log)
+        self._receiver = Receiver(db, handlers, sources, received=self._wake, settings=settings, clock=clock, log=log)
         # SQLite has one writer, so a second handler could only wait for the first one's transaction.
         slots = asyncio.Semaphore(settings.handlers_at_once if db.dialect == "postgresql" else 1)
         self._workers = {

@@ -10,6 +10,8 @@ from uuid import UUID
 
 import msgspec
 
+from kernel.redaction import Personal
+
 if TYPE_CHECKING:
     from kernel.database import Session
 
@@ -20,10 +22,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     A subclass sets `name`, the wire name with its version such as `courses.lesson_added.v1`, and `key`, the
     name of the field by which order is kept. Fields may be added with a default; every other change is a new
     class with the next version beside the old one.
+
+    `personal` says what of people the event holds: field that names somebody → field that tells of them → what takes
+    its place once they are erased. The event may be handled after that, so handlers have to put up with it.
     """
 
     name: ClassVar[str]
     key: ClassVar[str]
+    personal: ClassVar[Personal] = {}
 
 
 E = TypeVar("E", bound=Event)

@@ -22,9 +22,12 @@ from kernel.database import Command, Database, Query, Session, outbox_follow
 from kernel.database.tables import outbox
 from kernel.events.broadcast import Broadcast
 from kernel.events.event import Event
+from kernel.failpoints import failpoint
 from kernel.ids import new_id
 
 BATCH: Final = 500  # events read or published in one go
+
+WRITTEN: Final = failpoint("events.written")  # in the transaction that made the event true
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -92,6 +95,7 @@ class Outbox:
     async def publish(self, session: Session, event: Event) -> UUID:
         values = self.row(event)
         await session.run(WRITE, **values)
+        await WRITTEN()
         session.after_commit(self._wake)
         return values["event_id"]  # type: ignore[return-value]
 

@@ -4,6 +4,8 @@
 entries are used only where they follow the cursor without a hole; otherwise the source's log is read. The cursor moves
 by a conditional update in the transaction that fills the inbox, so of several processes that try at once one wins and
 the others find nothing left to do.
+
+What a handler says is settled when it arrives never reaches the inbox: the cursor passes it.
 """
 
 from __future__ import annotations
@@ -21,10 +23,15 @@ from structlog.typing import FilteringBoundLogger
 from kernel.clock import Clock
 from kernel.database import Command, Database, Query, Session, Timestamp
 from kernel.database.tables import inbox, inbox_cursor
+from kernel.events.deliveries import Deliveries
 from kernel.events.event import EventHandler
 from kernel.events.outbox import Entry, Log
+from kernel.events.settings import EventSettings
+from kernel.failpoints import failpoint
 
 MOST_OFFERED: Final = 5_000  # entries; a receiver that is further behind drops them and reads the log
+
+RECEIVED: Final = failpoint("events.received")  # in the transaction that fills the inbox
 
 
 class Cursor(msgspec.Struct, frozen=True):
@@ -95,11 +102,13 @@ class Receiver:
         sources: Sequence[Log],
         *,
         received: Callable[[Iterable[str]], None],
+        settings: EventSettings,
         clock: Clock,
         log: FilteringBoundLogger,
     ) -> None:
         self._db = db
         self._handlers = handlers
+        self._settling = {handler: Deliveries(handler, settings) for handler in handlers if handler.settled}
         self._sources = {source.plugin: source for source in sources}
         self._received = received
         self._clock = clock
@@ -188,21 +197,38 @@ class Receiver:
     async def _store(self, source: Log, cursors: Mapping[str, int], entries: Sequence[Entry]) -> int:
         rows = [
             self._row(handler.name, source.plugin, entry)
-            for entry in entries
             for handler in self._handlers
-            if handler.event.name == entry.type and entry.position > cursors[handler.name]
+            for entry in await self._open(handler, source.plugin, entries, cursors[handler.name])
         ]
         try:
             async with self._db.transaction() as session:
                 await self._move(session, source.plugin, cursors, entries[-1].position)
                 if rows:
                     await session.run_many(RECEIVE, rows)
+                    await RECEIVED()
         except _Overtaken:
             return 0
         self._offered[source.plugin] = [e for e in self._offered[source.plugin] if e.position > entries[-1].position]
         self.leads = True
         self._received({str(row["in_handler"]) for row in rows})
         return len(rows)
+
+    async def _open(self, handler: EventHandler, source: str, entries: Sequence[Entry], after: int) -> list[Entry]:
+        """Return those behind *after* that *handler* has to handle."""
+        wanted = [entry for entry in entries if entry.type == handler.event.name and entry.position > after]
+        settling = self._settling.get(handler)
+        if settling is None or not wanted:
+            return wanted
+        try:
+            deliveries = [settling.make(entry, source) for entry in wanted]
+            async with self._db.transaction() as session:
+                settled = await settling.settled(session, deliveries)
+        except Exception as error:
+            # The worker asks again, and a failure there counts for the event that caused it.
+            facts = {"handler": handler.name, "error": repr(error)}
+            self._log.warning("nothing is known to be settled", action="events.unsettled", **facts)
+            return wanted
+        return [entry for entry in wanted if entry.id not in settled]
 
     async def _move(self, session: Session, source: str, cursors: Mapping[str, int], to: int) -> None:
         for position in sorted(set(cursors.values())):  # almost always one

@@ -14,8 +14,13 @@ from kernel.database import Database, Query, Session, Timestamp
 from kernel.database.tables import outbox
 from kernel.events.outbox import BATCH, ENTRY_COLUMNS, Entry
 from kernel.events.transport import Transport
+from kernel.failpoints import failpoint
 
 BUSY_PAUSE: Final = 0.02  # seconds, while another process publishes
+
+POSITIONED: Final = failpoint("events.positioned")  # before the commit
+PUBLISHED: Final = failpoint("events.published")  # after it, before the transport has them
+SENT: Final = failpoint("events.sent")
 
 _waiting = outbox.alias("waiting")
 _published = outbox.alias("published")
@@ -72,10 +77,13 @@ class Relay:
         async with self._db.transaction() as session:
             alone = await self._is_alone(session)
             entries = await session.all(PUBLISH, now=self._clock.now()) if alone else []
+            await POSITIONED()
         if entries:
+            await PUBLISHED()
             # After the commit: what the transport carries has its position for good. What it never gets, because the
             # process died here, the readers miss by its position and take from the log.
             await self._transport.send(self._plugin, sorted(entries, key=lambda entry: entry.position))
+            await SENT()
         if not alone:
             await asyncio.sleep(BUSY_PAUSE)
         return len(entries)

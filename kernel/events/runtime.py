@@ -19,6 +19,7 @@ from structlog.typing import FilteringBoundLogger
 from kernel.clock import Clock
 from kernel.context import Events
 from kernel.database import Database
+from kernel.database.opening import OpenDatabase
 from kernel.events.administration import Administration, Source, Subscriber
 from kernel.events.broadcast import Broadcast
 from kernel.events.consumer import REST, Consumer
@@ -28,7 +29,10 @@ from kernel.events.outbox import Entry, Log, Outbox
 from kernel.events.relay import Relay
 from kernel.events.retention import Retention
 from kernel.events.settings import EventSettings
+from kernel.events.traces import PluginTraces
 from kernel.events.transport import InProcess, RedisStreams, Transport
+from kernel.redaction import Personal
+from kernel.traces import Traces
 
 SETTLE_PAUSE: Final = 0.01  # seconds, while a loop or another process is at it
 
@@ -52,6 +56,7 @@ class EventRuntime:
         self._sources: dict[str, Source] = {}
         self._subscribers: dict[str, Subscriber] = {}
         self._consumers: dict[str, Consumer] | None = None
+        self._personal: dict[str, Personal] = {}
         self.administration = Administration(
             self._sources, self._subscribers, clock, wake=lambda source: self._deliver(source, ())
         )
@@ -62,6 +67,7 @@ class EventRuntime:
             plugin, publishes, clock=self._clock, broadcast=self._broadcast, wake=lambda: self._wake_relay(plugin)
         )
         self._databases[plugin] = db
+        self._personal |= {event.name: event.personal for event in publishes}
         if publishes:
             self._add_source(plugin, db, publishes)
         return outbox
@@ -72,6 +78,10 @@ class EventRuntime:
             known.pop(plugin, None)
         self._consumers = None
 
+    def traces(self, plugin: str, db: OpenDatabase) -> Traces:
+        """Return what the kernel keeps of people in the database of *plugin*."""
+        return PluginTraces(plugin, db, personal=self._personal, transport=self._transport)
+
     def subscribe(self, plugin: str, handlers: Sequence[EventHandler]) -> None:
         """Have *handlers* of *plugin*, added before, called with the events of whoever publishes them.
 
@@ -80,6 +90,7 @@ class EventRuntime:
         """
         if handlers:
             self._subscribers[plugin] = Subscriber(self._databases[plugin], tuple(handlers))
+            self._personal |= {handler.event.name: handler.event.personal for handler in handlers}
             self._consumers = None
 
     @asynccontextmanager

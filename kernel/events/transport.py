@@ -35,6 +35,10 @@ class Transport(Protocol):
         """Hand on what *source* has published; never raises for want of a connection."""
         ...
 
+    async def forget(self, source: str) -> None:
+        """Drop every copy of what *source* has published; who has not read them reads the log."""
+        ...
+
 
 class InProcess:
     """A function call."""
@@ -44,6 +48,9 @@ class InProcess:
 
     async def send(self, source: str, entries: Sequence[Entry]) -> None:
         self._deliver(source, entries)
+
+    async def forget(self, source: str) -> None:
+        pass  # it keeps no copies
 
 
 class RedisStreams:
@@ -71,6 +78,11 @@ class RedisStreams:
             self._deliver(source, entries)
         else:
             self._outage.ended()
+
+    async def forget(self, source: str) -> None:
+        # The stream as a whole: what is deleted within one stays in its memory until the entries around it go.
+        async with asyncio.timeout(SEND_LIMIT):
+            await self._redis.delete(_stream(source))
 
     async def _add(self, source: str, entries: Sequence[Entry]) -> None:
         pipeline = self._redis.pipeline(transaction=False)

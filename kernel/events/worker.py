@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any, Final
@@ -27,8 +27,10 @@ from kernel.clock import Clock
 from kernel.correlation import Cause, caused_by
 from kernel.database import Command, Database, Query, Session, Timestamp
 from kernel.database.tables import inbox
+from kernel.events.deliveries import Deliveries, Undeliverable
 from kernel.events.event import Delivery, Event, EventHandler
 from kernel.events.settings import EventSettings
+from kernel.failpoints import failpoint
 
 BACKOFF: Final = 2.6  # each delay is so many times the one before: 1 s to 5 min in seven steps
 JITTER: Final = 0.2  # of the delay, either way
@@ -36,16 +38,14 @@ LONGEST_ERROR: Final = 2000  # characters
 TOGETHER: Final = 50  # events, at most, in one transaction
 TOGETHER_SECONDS: Final = 0.1  # after which a transaction takes no further event
 
-
-class Undeliverable(Exception):
-    """No further attempt can help."""
+HANDLED: Final = failpoint("events.handled")  # in the handler's transaction, before the mark that it is done
 
 
 class Row(msgspec.Struct, frozen=True):
     """One event in the inbox of one handler; *before* is the one that waits just before it with the same key."""
 
     seq: int
-    event_id: UUID
+    id: UUID  #: the event's
     source: str
     type: str
     key: str
@@ -93,7 +93,12 @@ def _due(*columns: sa.ColumnElement[Any]) -> sa.Select[Any]:
 
 
 NEXT: Final = Query(
-    _due(*(inbox.c[name] for name in Row.__struct_fields__[:-1]), _before.label("before"))
+    _due(
+        inbox.c.seq,
+        inbox.c.event_id.label("id"),
+        *(inbox.c[name] for name in Row.__struct_fields__[2:-1]),
+        _before.label("before"),
+    )
     .limit(TOGETHER)
     .with_for_update(of=inbox, skip_locked=True),
     Row,
@@ -168,7 +173,7 @@ class Worker:
         self._settings = settings
         self._clock = clock
         self._log = log.bind(handler=handler.name)
-        self._decoder = msgspec.json.Decoder(handler.event)
+        self._deliveries = Deliveries(handler, settings)
 
     async def is_due(self) -> bool:
         """Return whether there is anything to take."""
@@ -220,8 +225,8 @@ class Worker:
     async def _handle_together(self, session: Session, rows: Sequence[Row], until: Callable[[], bool]) -> int:
         """Handle *rows* until the time of the transaction is up, and mark what was handled as done."""
         handled: list[int] = []
-        deliveries = [self._delivery(row) for row in rows]
-        settled = await self._settled(session, deliveries)
+        deliveries = [self._deliveries.make(row, row.source) for row in rows]
+        settled = await self._deliveries.settled(session, deliveries)
         began = monotonic()
         for row, delivery in zip(rows, deliveries, strict=True):
             if delivery.id not in settled:
@@ -230,25 +235,9 @@ class Worker:
             if until() or monotonic() - began > TOGETHER_SECONDS:
                 break
         if handled:
+            await HANDLED()
             await session.run(DONE, seqs=handled, now=self._clock.now())
         return len(handled)
-
-    async def _settled(self, session: Session, deliveries: Sequence[Delivery[Event]]) -> Collection[UUID]:
-        if self._handler.settled is None or not deliveries:
-            return ()
-        async with asyncio.timeout(self._settings.handler_timeout):
-            return await self._handler.settled(session, deliveries)
-
-    def _delivery(self, row: Row) -> Delivery[Event]:
-        return Delivery(
-            id=row.event_id,
-            event=self._decode(row),
-            source=row.source,
-            key=row.key,
-            time=row.created_at,
-            correlation_id=row.correlation_id,
-            causation_id=row.causation_id,
-        )
 
     async def _handle(self, session: Session, delivery: Delivery[Event]) -> None:
         with (
@@ -268,15 +257,6 @@ class Worker:
             # The handler awaited something that was cancelled; nobody wants this worker to end.
             raise RuntimeError("something that the handler waited for was cancelled") from error
 
-    def _decode(self, row: Row) -> Event:
-        wanted = self._handler.event
-        if row.type != wanted.name:
-            raise Undeliverable(f"the event is a {row.type}, the handler {self._handler.name} takes {wanted.name}")
-        try:
-            return self._decoder.decode(row.data)
-        except msgspec.MsgspecError as error:
-            raise Undeliverable(f"the data is not a {wanted.name}: {error}") from error
-
     async def _failed(self, row: Row, error: Exception) -> None:
         attempts = row.attempts + 1
         dead = isinstance(error, Undeliverable) or attempts >= self._settings.attempts
@@ -291,7 +271,7 @@ class Worker:
             if not dead:
                 keys = {"of_handler": self._handler.name, "of_source": row.source, "of_key": row.key}
                 await session.run(HOLD_BACK, again_at=again_at, **keys)
-        facts = {"event_id": str(row.event_id), "type": row.type, "source": row.source, "attempts": attempts}
+        facts = {"event_id": str(row.id), "type": row.type, "source": row.source, "attempts": attempts}
         if dead:
             facts["remedy"] = "mend the cause, then: lyceum events retry"
             self._log.error("event is dead", action="event.dead", reason=reason, exc_info=error, **facts)

@@ -39,7 +39,6 @@ BODY_LIMIT: Final = 64 * 1024  # bytes, for what reads a body without a route of
 
 #: Of the API's answers: one that a browser is tricked into showing can load and do nothing.
 API_HEADERS: Final[Mapping[str, str]] = {
-    **SECURITY_HEADERS,
     "Content-Type": "application/json",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
@@ -81,11 +80,12 @@ def build_application(
     Raises:
         errors.InvalidDeclaration: a route can not be served.
     """
-    headers = _api_headers(deployment)
+    headers = CIMultiDict({**API_HEADERS, **_security_headers(deployment)})
     shared = Shared(
         callers=Callers(services, Addresses(settings.trusted_proxies)),
         deployment=deployment,
         settings=settings,
+        security=_security_headers(deployment),
         headers=headers,
         deadlines=Deadlines(),
         failures=Failures(headers, error_page),
@@ -123,11 +123,8 @@ def check_routes(plugin: Mounted) -> None:
     _operations(plugin)
 
 
-def _api_headers(deployment: Deployment) -> CIMultiDict[str]:
-    headers = CIMultiDict(API_HEADERS)
-    if deployment.public_url.startswith("https:"):
-        headers.update(HTTPS_ONLY)
-    return headers
+def _security_headers(deployment: Deployment) -> Mapping[str, str]:
+    return {**SECURITY_HEADERS, **HTTPS_ONLY} if deployment.public_url.startswith("https:") else SECURITY_HEADERS
 
 
 def describe(mounted: Sequence[Mounted], deployment: Deployment) -> Json:

@@ -81,9 +81,14 @@ class Callers:
 
         Raises:
             problems.NotSignedIn: the request bears a credential that is not valid.
+            problems.Forbidden: a browser may have been tricked into sending it.
         """
         identity = self._services.find(IDENTITY)
         return None if identity is None else await identity.authenticate(http)
+
+    async def record_acting(self, request: Request, route: str) -> None:
+        """Have it written down that the caller of *request* asks for *route* in the place of another."""
+        await self._services.get(IDENTITY).record_acting(request, route)
 
 
 CALLERS: Final = web.AppKey("callers", Callers)

@@ -1,7 +1,7 @@
 """Endpoints: each route compiled at boot into one coroutine that does everything a request needs.
 
-Its order: address limits · who calls · whether they may · their limits · path, query, body · idempotency key ·
-transaction · handler · encoding · commit · entity tag. What a route does not need costs it nothing.
+Its order: address limits · who calls · whether they may · their limits · path, query, body · limits on what it has ·
+idempotency key · transaction · handler · encoding · commit · entity tag. What a route does not need costs it nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kernel.http.callers import check_permission, origin_of, refuse_cross_site
 from kernel.http.frame import Frame, Shared
 from kernel.http.idempotency import Claim, key_of, request_hash
 from kernel.http.inputs import Arguments, body_decoder, path_filler, query_filler, read_body, refuse_query
-from kernel.http.limits import GeneralLimit, RouteLimits, address_key
+from kernel.http.limits import GeneralLimit, MemberLimits, RouteLimits, address_key
 from kernel.http.request import Request
 from kernel.http.routes import Idempotency, Route
 from kernel.http.signatures import SAFE_METHODS, Signature
@@ -48,6 +48,11 @@ class Endpoint:
         self._general_limit = general_limit
         self._address_limits = self._limits("address")
         self._caller_limits = self._limits("principal")
+        members = {limit.member for limit in route.rate_limits if limit.member}
+        self._member_limits = [
+            MemberLimits(member, self._limits("address", member), self._limits("principal", member))
+            for member in sorted(members)
+        ]
         headers = self._shared.headers.copy()
         headers["Cache-Control"] = "no-store" if self._unsafe else "private, no-cache"
         self._head = Head(headers)
@@ -66,6 +71,8 @@ class Endpoint:
         self._fill_path(request.placeholders, arguments)
         self._fill_query(request.http, arguments)
         raw = b"" if self._decode is None else await self._read(request, arguments, self._decode)
+        if self._member_limits:
+            told = told | await self._check_body(request, arguments["body"])
         if self._unsafe:
             self._take_key(request)
         if self._signature.session:
@@ -93,6 +100,17 @@ class Endpoint:
             if self._caller_limits is not None:
                 told = told | await self._caller_limits.check(who)
         check_permission(caller, self._route.permission)
+        if self._unsafe and caller is not None and caller.actor is not None:
+            await self._shared.callers.record_acting(request, self._name)
+        return told
+
+    async def _check_body(self, request: Request, body: object) -> dict[str, str]:
+        """Refuse whoever sends too often what the body has; return the headers as `_admit` does."""
+        address = address_key(request.address)
+        who = address if request.caller is None else str(request.caller.id)
+        told: dict[str, str] = {}
+        for limits in self._member_limits:
+            told |= await limits.check(body, address, who)
         return told
 
     async def _read(self, request: Request, arguments: Arguments, decode: Callable[[bytes], object]) -> bytes:
@@ -134,11 +152,11 @@ class Endpoint:
     async def _handle(self, request: Request, arguments: Arguments) -> Reply | web.StreamResponse:
         result = await self._route.handler(**arguments)
         encode = self._signature.encode
-        if encode is not None:
-            return encode(result, self._route.status, request.http)
-        if not isinstance(result, web.StreamResponse):
+        if self._signature.responds and isinstance(result, web.StreamResponse):
+            return result
+        if encode is None:
             raise TypeError(f"{self._name} is annotated with a response and returned {type(result).__name__}")
-        return result
+        return encode(result, self._route.status, request.http)
 
     def _finish(self, http: web.Request, reply: Reply) -> web.StreamResponse:
         if reply.status == 200 and not self._unsafe:
@@ -151,6 +169,6 @@ class Endpoint:
                 reply.status, reply.body = 304, b""
         return response_of(reply, self._head, http)
 
-    def _limits(self, by: str) -> RouteLimits | None:
-        limits = [limit for limit in self._route.rate_limits if limit.by == by]
-        return RouteLimits(self._name, limits, self._shared.limiter) if limits else None
+    def _limits(self, by: str, member: str = "") -> RouteLimits | None:
+        limits = [limit for limit in self._route.rate_limits if limit.by == by and limit.member == member]
+        return RouteLimits(self._name, self._frame.plugin, limits, self._shared.limiter) if limits else None

@@ -40,6 +40,7 @@ class Shared:
     callers: Callers
     deployment: Deployment
     settings: HttpSettings
+    security: Mapping[str, str]  #: headers of every answer that does not say otherwise
     headers: CIMultiDict[str]  #: of every answer of the API
     deadlines: Deadlines
     failures: Failures
@@ -52,6 +53,7 @@ class Shared:
 
 #: Of every answer that does not say otherwise.
 SECURITY_HEADERS: Final[Mapping[str, str]] = {
+    "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     **SERVER,
@@ -98,7 +100,7 @@ class Frame:
         if not response.prepared:
             response.headers["X-Request-ID"] = text
             if not isinstance(response, WholeResponse):  # which has them from `Shared.headers`
-                _complete(response)
+                _complete(response, shared)
         self._tell(request, response, perf_counter() - started)
         return response
 
@@ -126,12 +128,12 @@ class Frame:
         )
 
 
-def _complete(response: web.StreamResponse) -> None:
-    for name, value in SECURITY_HEADERS.items():
+def _complete(response: web.StreamResponse, shared: Shared) -> None:
+    for name, value in shared.security.items():
         response.headers.setdefault(name, value)
 
 
 async def complete_streamed(http: web.Request, response: web.StreamResponse) -> None:
     """Complete the headers of an answer that its handler sends by itself, before any frame sees it."""
     response.headers.setdefault("X-Request-ID", str(current_cause().correlation))
-    _complete(response)
+    _complete(response, http.config_dict[SHARED])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 from uuid import UUID
 
 from aiohttp import web
 
 from kernel.capabilities import Capability
+
+if TYPE_CHECKING:
+    from kernel.http.request import Request
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,6 +22,7 @@ class Principal:
     session: UUID  #: the session in which the person signed in
     roles: frozenset[str]  #: names such as `student`, `instructor`, `admin`
     permissions: frozenset[str]  #: what those roles allow
+    actor: UUID | None = None  #: the administrator who stands in for the person, if one does
 
 
 class Identity(Protocol):
@@ -29,8 +33,17 @@ class Identity(Protocol):
 
         Raises:
             problems.NotSignedIn: the credential is invalid, expired or revoked.
+            problems.Forbidden: a browser may have been tricked into sending it.
         """
         ...
+
+    async def record_acting(self, request: Request, route: str) -> None:
+        """Write down that whoever sends *request* stands in for another (`Principal.actor`) and asks for *route*.
+
+        Called once the permission is checked and before anything else is done, for each route that changes something.
+        Raise, and the request fails. Needed of who sets an `actor`.
+        """
+        raise TypeError("a provider of auth/1 that sets an actor must record what the actor does")
 
 
 IDENTITY: Final[Capability[Identity]] = Capability("auth", 1)

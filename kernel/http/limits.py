@@ -143,9 +143,12 @@ async def _hit(limiter: MovingWindowRateLimiter, item: RateLimitItem, key: str) 
 class RouteLimits:
     """The limits of one route that go *by* the same thing."""
 
-    def __init__(self, route: str, limits: Sequence[RateLimit], limiter: Limiter) -> None:
+    def __init__(self, route: str, plugin: str, limits: Sequence[RateLimit], limiter: Limiter) -> None:
         self._limiter = limiter
-        self._items = [(limit.rate, parse(limit.rate), f"{route} {limit.rate}") for limit in limits]
+        counted = [f"{plugin}:{limit.scope}" if limit.scope else route for limit in limits]
+        self._items = [
+            (limit.rate, parse(limit.rate), f"{name} {limit.rate}") for name, limit in zip(counted, limits, strict=True)
+        ]
         self._policy = ", ".join(f'"{rate}";q={item.amount};w={item.get_expiry()}' for rate, item, _ in self._items)
 
     async def check(self, caller: str) -> dict[str, str]:
@@ -161,6 +164,30 @@ class RouteLimits:
             if not standing.allowed:
                 raise _too_many(rate, standing.reset, {"RateLimit": told[-1], "RateLimit-Policy": self._policy})
         return {"RateLimit": ", ".join(told), "RateLimit-Policy": self._policy}
+
+
+@dataclass(frozen=True)
+class MemberLimits:
+    """The limits on those requests to one route whose body has a *member*."""
+
+    member: str
+    by_address: RouteLimits | None
+    by_caller: RouteLimits | None
+
+    async def check(self, body: object, address: str, caller: str) -> dict[str, str]:
+        """Count a request with this *body*, if it has the member; return the headers that tell where it stands.
+
+        Raises:
+            problems.TooManyRequests: a limit is reached.
+        """
+        told: dict[str, str] = {}
+        if getattr(body, self.member) is None:
+            return told
+        if self.by_address is not None:
+            told |= await self.by_address.check(address)
+        if self.by_caller is not None:
+            told |= await self.by_caller.check(caller)
+        return told
 
 
 class GeneralLimit:

@@ -13,7 +13,7 @@ import msgspec
 from kernel.http import problems
 from kernel.http.answers import shape
 from kernel.http.problems import Problem
-from kernel.http.routes import PUBLIC, SIGNED_IN, Idempotency, Route
+from kernel.http.routes import PUBLIC, SIGNED_IN, Idempotency, RateLimit, Route
 from kernel.http.settings import API_PREFIX
 from kernel.http.signatures import SAFE_METHODS, Signature
 
@@ -191,8 +191,12 @@ def _operation(operation: Operation, schemas: _Schemas) -> Json:
         content = {"application/json": {"schema": schemas.of(signature.body)}}
         found["requestBody"] = {"required": True, "content": content}
     if route.rate_limits:
-        found["x-rate-limits"] = [{"rate": limit.rate, "by": limit.by} for limit in route.rate_limits]
+        found["x-rate-limits"] = [_rate_limit(limit) for limit in route.rate_limits]
     return found
+
+
+def _rate_limit(limit: RateLimit) -> Json:
+    return {"rate": limit.rate, "by": limit.by} | ({"member": limit.member} if limit.member else {})
 
 
 def _path_parameters(signature: Signature) -> Iterator[Json]:

@@ -18,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from kernel.events.administration import Lag
+from kernel.gauges import Gauges
 from kernel.http import problems
 from kernel.http.metrics import HttpMetrics
 from kernel.http.operators import Identify, Operators
@@ -54,6 +55,21 @@ class LagMetrics(Collector):
         yield from (unpublished, waiting, dead)
 
 
+class GaugeMetrics(Collector):
+    """What plugins have set."""
+
+    def __init__(self, gauges: Gauges) -> None:
+        self._gauges = gauges
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Yield the samples."""
+        for name, meaning, values in self._gauges:
+            family = GaugeMetricFamily(f"lyceum_{name}", meaning, labels=["plugin"])
+            for plugin, value in values.items():
+                family.add_metric([plugin], value)
+            yield family
+
+
 class OneOfSeveral(CollectorRegistry):
     """A registry that names its process in every sample: behind one socket, each scrape reaches another process."""
 
@@ -77,6 +93,7 @@ class Operations:
         self._registry = OneOfSeveral() if platform.config.server.workers > 1 else CollectorRegistry()
         self._registry.register(metrics)
         self._registry.register(self._lag)
+        self._registry.register(GaugeMetrics(platform.gauges))
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
 

@@ -19,6 +19,7 @@ from aiohttp import web
 from kernel.deployment import Deployment
 from kernel.http import problems
 from kernel.http.answers import etag_of, matches
+from kernel.http.headers import PAGE
 from kernel.http.openapi import Json, Operation, document, problems_of
 from kernel.http.problems import Problem
 from kernel.http.request import Request
@@ -81,7 +82,10 @@ class Reference:
 
     def _policy(self) -> str:
         digest = base64.b64encode(hashlib.sha256(self._style.encode()).digest()).decode()
-        return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; frame-ancestors 'none'"
+        return (
+            f"default-src 'none'; style-src 'sha256-{digest}'; "
+            "base-uri 'none'; form-action 'none'; object-src 'none'; frame-ancestors 'none'"
+        )
 
 
 REFERENCE: Final = web.AppKey("reference", Reference)
@@ -101,7 +105,7 @@ def _serve(body: Callable[[], bytes], media_type: str, policy: Callable[[], str]
         etag = etag_of(body())
         headers = {"Content-Type": media_type, "ETag": etag, "Cache-Control": "no-cache"}
         if policy is not None:
-            headers["Content-Security-Policy"] = policy()
+            headers |= {**PAGE, "Content-Security-Policy": policy()}
         if matches(http.headers.get("If-None-Match", ""), etag):
             return web.Response(status=304, headers=headers)
         return web.Response(body=body(), headers=headers)

@@ -38,6 +38,8 @@ class RateLimit:
 
     rate: str
     by: Literal["address", "principal"] = "principal"
+    scope: str = ""  #: limits of a plugin's routes with the same scope count together; "" for this route alone
+    member: str = ""  #: of the body: only requests in which it is given and not null count; "" for all
 
 
 @dataclass(frozen=True, kw_only=True)

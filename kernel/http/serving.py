@@ -1,12 +1,15 @@
 """Serving: aiohttp's server with our limits, and an answer for what never reaches a route.
 
-What aiohttp can not limit is left to the reverse proxy that a production deployment has in front: how slowly a
-client may read its answer, and how many connections there may be in all.
+What is not limited here is left to the reverse proxy that a production deployment has in front: how many connections
+there may be in all.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
+import struct
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -27,6 +30,8 @@ MAX_LINE: Final = 8190  # bytes of the request line: method, path and query
 MAX_FIELD: Final = 8190  # bytes of one header
 MAX_HEADERS: Final = 64
 NOT_FOUND: Final = "(none)"  # the route label of what no route matched
+
+_AT_ONCE: Final = struct.pack("ii", 1, 0)  # linger for 0 seconds: closing sends a RST
 
 Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -82,12 +87,13 @@ class _Server(web.Server):
 class _Connection(web.RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_address", "_owner")
+    __slots__ = ("_address", "_owner", "_stalled")
 
     def __init__(self, owner: _Server, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
         super().__init__(owner, loop=loop, **options)
         self._owner = owner
         self._address = ""
+        self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Close what is over the limit of its address at once."""
@@ -104,7 +110,19 @@ class _Connection(web.RequestHandler):
         connected[self._address] -= 1
         if not connected[self._address]:
             del connected[self._address]
+        self._end_stall()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for a client that does not read what it asked for, and not for ever."""
+        super().pause_writing()
+        seconds = self._owner.shared.settings.sending_seconds
+        self._stalled = asyncio.get_running_loop().call_later(seconds, self._cut)
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads again."""
+        self._end_stall()
+        super().resume_writing()
 
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
@@ -121,6 +139,15 @@ class _Connection(web.RequestHandler):
         response.force_close()
         return response
 
+    def _cut(self) -> None:
+        if self.transport is not None:
+            reset(self.transport)  # closing would wait for what it does not read
+
+    def _end_stall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
     def _is_one_too_many(self) -> bool:
         shared = self._owner.shared
         return (
@@ -128,6 +155,15 @@ class _Connection(web.RequestHandler):
             and self._address != ""
             and not shared.callers.addresses.trusts(self._address)
         )
+
+
+def reset(transport: asyncio.WriteTransport) -> None:
+    """Break a connection off, and have the system forget what lies in it to be sent."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
+        with contextlib.suppress(OSError):  # it is closed already
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+    transport.abort()
 
 
 class Reception:

@@ -22,6 +22,7 @@ class HttpSettings(Settings, frozen=True):
     body_seconds: Seconds = 15.0  #: within which a request's body must have arrived
     keepalive_seconds: Seconds = 30.0  #: also the time that a client has for the headers of a request
     lingering_seconds: Seconds = 2.0  #: how long an unread body is read on, so that the client sees the refusal
+    sending_seconds: Seconds = 30.0  #: for which a client may leave an answer lying in the network
     shutdown_seconds: Seconds = 15.0  #: that running requests have to finish
     connections_per_address: Annotated[int, msgspec.Meta(ge=1)] = 512  #: trusted proxies are not counted
 

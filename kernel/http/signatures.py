@@ -6,7 +6,8 @@ import inspect
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import msgspec
@@ -32,8 +33,9 @@ class Signature:
     body: Any | None  #: a type
     query: type[msgspec.Struct] | None
     path: tuple[tuple[str, type], ...]
-    result: Any  #: the return annotation
-    encode: Encode | None  #: None where the handler returns a response itself
+    result: Any  #: the return annotation, without the response that it may be instead
+    encode: Encode | None  #: None where the handler always returns a response itself
+    responds: bool  #: whether it may
 
 
 def read_signature(plugin: str, route: Route) -> Signature:
@@ -58,18 +60,18 @@ class _Reader:
         result = hints.get("return", inspect.Parameter.empty)
         if result is inspect.Parameter.empty:
             raise self._wrong("has no return annotation", "annotate what it returns, or None")
-        passes = isinstance(get_origin(result) or result, type) and issubclass(
-            get_origin(result) or result, web.StreamResponse
-        )
-        self._check_idempotency("session" in parameters, passes)
+        value, responds = _without_response(result)
+        self._check_idempotency("session" in parameters, responds)
+        self._check_members(parameters.get("body"))
         return Signature(
             request="request" in parameters,
             session="session" in parameters,
             body=self._body(parameters),
             query=self._query(parameters),
             path=self._path(parameters),
-            result=result,
-            encode=None if passes else encoder_of(result),
+            result=value,
+            encode=None if _is_response(value) else encoder_of(value),
+            responds=responds,
         )
 
     def _check_route(self) -> None:
@@ -138,7 +140,7 @@ class _Reader:
                 remedy = "annotate it with msgspec.Meta(tz=True)"
                 raise self._wrong(f"takes a datetime that may lack its time zone in its {where}", remedy)
 
-    def _check_idempotency(self, session: bool, passes: bool) -> None:
+    def _check_idempotency(self, session: bool, responds: bool) -> None:
         kind, route = self._route.idempotency, self._route
         if kind is Idempotency.NONE or kind is Idempotency.HANDLER:
             return
@@ -147,14 +149,37 @@ class _Reader:
         if not session:
             remedy = "take 'session' and write with it, or choose Idempotency.NONE or Idempotency.HANDLER"
             raise self._wrong(f"keeps idempotency keys ({kind.name}) but takes no 'session'", remedy)
-        if passes:
+        if responds:
             raise self._wrong("keeps idempotency keys but returns a response", "return a value or an Answer")
         if kind is Idempotency.REQUIRED and route.permission == PUBLIC:
             raise self._wrong("requires an idempotency key of strangers", "a key belongs to a person; use SIGNED_IN")
 
+    def _check_members(self, body: Any) -> None:
+        known = getattr(body, "__struct_fields__", ())
+        for limit in self._route.rate_limits:
+            if limit.member and limit.member not in known:
+                raise self._wrong(f"limits requests with {limit.member!r}", "name a field of its body, a Struct")
+
     def _wrong(self, what: str, remedy: str) -> errors.InvalidDeclaration:
         handler = getattr(self._route.handler, "__qualname__", repr(self._route.handler))
         return errors.InvalidDeclaration(f"{self._place}: {handler} {what}; {remedy}", plugin=self._plugin)
+
+
+def _without_response(annotation: Any) -> tuple[Any, bool]:
+    """Return what a handler returns for the kernel to encode, and whether it may return a response instead.
+
+    Where it returns nothing but responses, what it returns is one.
+    """
+    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    values = [part for part in parts if not _is_response(part)]
+    if len(values) == len(parts) or not values:
+        return annotation, not values
+    return Union[tuple(values)], True  # noqa: UP007  # of values that are known only now
+
+
+def _is_response(annotation: Any) -> bool:
+    kind = get_origin(annotation) or annotation
+    return isinstance(kind, type) and issubclass(kind, web.StreamResponse)
 
 
 def _inner_types(kind: Any) -> Iterator[object]:

@@ -20,7 +20,7 @@ def token(role: str, user: UUID | None = None) -> str:
     return f"{role}:{user or new_id()}"
 
 
-class TokenIdentity:
+class TokenIdentity(Identity):
     """Believes every token of the form `role:uuid`."""
 
     def __init__(self, ctx: Context[Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from aiohttp import web
 
-from kernel.http.headers import HTTPS_ONLY, SERVER
+from kernel.http.headers import HTTPS_ONLY, PAGE
 
 #: Everything comes from this host; scripts and styles are files of ours, or bear the nonce of this one answer.
 _POLICY: Final = (
@@ -15,20 +15,11 @@ _POLICY: Final = (
     "base-uri 'none'; object-src 'none'; frame-ancestors 'none'"
 )
 
-_ALWAYS: Final = {
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-    **SERVER,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
-_BY_HTTPS: Final = {**_ALWAYS, **HTTPS_ONLY}
+_BY_HTTPS: Final = {**PAGE, **HTTPS_ONLY}
 
 
 def secure(response: web.StreamResponse, *, nonce: str, https: bool) -> None:
     """Give *response* the security headers of an HTML page; what its handler set itself stays."""
     response.headers.setdefault("Content-Security-Policy", _POLICY.format(nonce=nonce))
-    for name, value in (_BY_HTTPS if https else _ALWAYS).items():
+    for name, value in (_BY_HTTPS if https else PAGE).items():
         response.headers.setdefault(name, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final, cast
 from uuid import UUID
@@ -146,12 +146,22 @@ async def replace_roles(
     return RolesChanged(user_id=row.id, roles=tuple(sorted(roles)), changed_by=by, version=version)
 
 
-async def grant(ctx: Context[AuthSettings], email: str, roles: Iterable[str]) -> Account:
-    """Give *roles*, beside those it has, to the account of *email*, which is made if there is none."""
+async def grant(
+    ctx: Context[AuthSettings], email: str, roles: Iterable[str], act: Callable[[Account, Account], Event] | None = None
+) -> Account:
+    """Give *roles*, beside those it has, to the account of *email*, which is made if there is none.
+
+    Where that changes anything, *act* returns what is to be told of it beside: it is given the account before and
+    after; one that was made had no roles.
+    """
     async with ctx.db.transaction() as session:
         row, events = await arrive(ctx, session, email, signs_in=False)
+        before = msgspec.structs.replace(row.account(), roles=()) if events else row.account()
         wanted = split_roles(row.roles).union(roles)
         if wanted != split_roles(row.roles):
             events.append(await replace_roles(session, row, wanted, ctx.clock.now()))
+        after = msgspec.structs.replace(row.account(), roles=tuple(sorted(wanted)))
+        if act is not None and events:
+            events.append(act(before, after))
         await publish_all(ctx, session, events)
-    return msgspec.structs.replace(row.account(), roles=tuple(sorted(wanted)))
+    return after

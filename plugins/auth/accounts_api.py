@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
 
 from kernel import Context, Page, PageQuery, Request, Route, get, page, post, problems, put
+from kernel.contracts.audit import act
 from kernel.contracts.auth import LastAdministrator
 from kernel.database import Session
 from plugins.auth.accounts import ROLE_NAMES, AccountRow, split_roles
-from plugins.auth.administration import Administration
+from plugins.auth.administration import Administration, Change
 from plugins.auth.settings import AuthSettings
+from plugins.auth.views import AccountSeen, account_seen
 
 MANAGE_ACCOUNTS: Final = "auth.manage_accounts"
 
@@ -30,17 +31,6 @@ class AccountQuery(PageQuery, frozen=True, kw_only=True):
     active: bool | None = None
 
 
-class AccountSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """An account as administrators see it."""
-
-    id: UUID
-    email: str
-    roles: tuple[str, ...]
-    active: bool
-    created_at: datetime
-    signed_in_at: datetime | None
-
-
 class NewRoles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All roles that the account is to have."""
 
@@ -51,6 +41,7 @@ class AccountsApi:
     """Lists accounts, gives roles, closes and opens."""
 
     def __init__(self, ctx: Context[AuthSettings]) -> None:
+        self._ctx = ctx
         self._known = ROLE_NAMES | ctx.roles.keys()
         self._administration = ctx.own(Administration)
 
@@ -73,11 +64,11 @@ class AccountsApi:
             role=query.role,
             active=query.active,
         )
-        return page([_seen(row) for row in rows], query, lambda seen: seen.email)
+        return page([account_seen(row) for row in rows], query, lambda seen: seen.email)
 
     async def account(self, request: Request, account_id: UUID) -> AccountSeen:
         """Read one account."""
-        return _seen(await self._administration.account(account_id))
+        return account_seen(await self._administration.account(account_id))
 
     async def set_roles(self, request: Request, account_id: UUID, body: NewRoles, session: Session) -> AccountSeen:
         """Give an account exactly these roles; its tokens have them within five seconds."""
@@ -85,24 +76,33 @@ class AccountsApi:
         if unknown := sorted(roles - self._known):
             message = f"no such role: {', '.join(unknown)}; there are {', '.join(sorted(self._known))}"
             raise problems.Invalid(fields=[problems.FieldError("body.roles", message)])
-        row = await self._administration.set_roles(session, account_id, roles, request.principal.id)
-        return _seen(row)
+        change = await self._administration.set_roles(session, account_id, roles, request.principal.id)
+        return await self._done(session, request, "auth.set_roles", change)
 
     async def disable(self, request: Request, account_id: UUID, session: Session) -> AccountSeen:
         """Close an account and end its sessions."""
-        return _seen(await self._administration.disable(session, account_id))
+        change = await self._administration.disable(session, account_id)
+        return await self._done(session, request, "auth.disable", change)
 
     async def enable(self, request: Request, account_id: UUID, session: Session) -> AccountSeen:
         """Open a closed account again."""
-        return _seen(await self._administration.enable(session, account_id))
+        change = await self._administration.enable(session, account_id)
+        return await self._done(session, request, "auth.enable", change)
+
+    async def _done(self, session: Session, request: Request, action: str, change: Change) -> AccountSeen:
+        """Record what was changed, if anything was; return the account as it is now."""
+        before, after = _facts(change.before), _facts(change.after)
+        if before != after:
+            told = act(
+                request,
+                action,
+                f"account:{change.after.id}",
+                before={name: value for name, value in before.items() if after[name] != value},
+                after={name: value for name, value in after.items() if before[name] != value},
+            )
+            await self._ctx.events.publish(session, told)
+        return account_seen(change.after)
 
 
-def _seen(row: AccountRow) -> AccountSeen:
-    return AccountSeen(
-        id=row.id,
-        email=row.email,
-        roles=tuple(sorted(split_roles(row.roles))),
-        active=row.active,
-        created_at=row.created_at,
-        signed_in_at=row.signed_in_at,
-    )
+def _facts(row: AccountRow) -> dict[str, Any]:
+    return {"roles": sorted(split_roles(row.roles)), "active": row.active}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Final
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
@@ -58,6 +60,14 @@ def listing(*, prefix: bool, role: bool, active: bool) -> Query[AccountRow]:
     return Query(select, AccountRow)
 
 
+@dataclass(frozen=True)
+class Change:
+    """An account before and after; the same twice where nothing was to be done."""
+
+    before: AccountRow
+    after: AccountRow
+
+
 class Administration:
     """Reads and changes accounts."""
 
@@ -91,7 +101,7 @@ class Administration:
             raise problems.NotFound
         return found
 
-    async def set_roles(self, session: Session, person: UUID, roles: frozenset[str], by: UUID) -> AccountRow:
+    async def set_roles(self, session: Session, person: UUID, roles: frozenset[str], by: UUID) -> Change:
         """Give the account exactly *roles*.
 
         Raises:
@@ -101,14 +111,14 @@ class Administration:
         await session.run(TAKE_TURN)
         row = await self.account(person, session)
         if split_roles(row.roles) == roles:
-            return row
+            return Change(row, row)
         if ADMIN not in roles:
             await self._keep_one(session, row)
         await publish_all(self._ctx, session, [await replace_roles(session, row, roles, self._now, by)])
-        self._revocations.change(session, person, roles)
-        return await self.account(person, session)
+        self._revocations.change(session, person, roles, active=row.active)
+        return Change(row, await self.account(person, session))
 
-    async def disable(self, session: Session, person: UUID) -> AccountRow:
+    async def disable(self, session: Session, person: UUID) -> Change:
         """Close the account and end its sessions; nothing happens to a closed one.
 
         Raises:
@@ -118,23 +128,27 @@ class Administration:
         await session.run(TAKE_TURN)
         row = await self.account(person, session)
         if not row.active:
-            return row
+            return Change(row, row)
         await self._keep_one(session, row)
         version = await session.one(SET_ACTIVE, account=person, active=False, now=self._now)
         await publish_all(self._ctx, session, [UserDisabled(user_id=person, version=version)])
         await self._sessions.end_all(session, person, "disabled")
-        return await self.account(person, session)
+        self._revocations.change(session, person, split_roles(row.roles), active=False)
+        return Change(row, await self.account(person, session))
 
-    async def enable(self, session: Session, person: UUID) -> AccountRow:
+    async def enable(self, session: Session, person: UUID) -> Change:
         """Open the account again; its sessions stay ended.
 
         Raises:
             problems.NotFound: there is no such account.
         """
         version = await session.first(SET_ACTIVE, account=person, active=True, now=self._now)
-        if version is not None:
-            await publish_all(self._ctx, session, [UserEnabled(user_id=person, version=version)])
-        return await self.account(person, session)
+        row = await self.account(person, session)
+        if version is None:
+            return Change(row, row)
+        await publish_all(self._ctx, session, [UserEnabled(user_id=person, version=version)])
+        self._revocations.change(session, person, split_roles(row.roles), active=True)
+        return Change(msgspec.structs.replace(row, active=False), row)
 
     async def _keep_one(self, session: Session, row: AccountRow) -> None:
         administers = row.active and ADMIN in split_roles(row.roles)

@@ -1,44 +1,40 @@
-"""The HTTP surface for those who sign in and out."""
+"""The HTTP surface for those who sign in."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
 
 from kernel import (
     PUBLIC,
-    SIGNED_IN,
     Answer,
     Context,
     Idempotency,
-    Page,
-    PageQuery,
     RateLimit,
     Request,
     Route,
-    delete,
     get,
-    page,
     post,
     problems,
 )
 from kernel.contracts.auth import CodeRefused, Locale, TokenRefused
-from kernel.database import Session
 from plugins.auth.addresses import Email, normal
 from plugins.auth.codes import DIGITS, LIFE, Codes
+from plugins.auth.cookies import Cookies
 from plugins.auth.keys import TOKEN_LIFE, KeyRing
 from plugins.auth.rotation import Granted, Rotation
-from plugins.auth.sessions import Origin, OwnSession, Sessions
+from plugins.auth.sessions import Origin
 from plugins.auth.settings import AuthSettings
-from plugins.auth.sign_in import SignIn
+from plugins.auth.sign_in import Browser, SignIn
 from plugins.auth.tokens import AccessTokens
+from plugins.auth.views import User
 
 #: How long others may keep our public keys; a new one is announced before it signs.
 KEYS_FRESH: int = 60  # seconds
+SECONDS_A_DAY: Final = 24 * 60 * 60
 
 Line = Annotated[str, msgspec.Meta(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 Code = Annotated[str, msgspec.Meta(pattern=rf"^[0-9]{{{DIGITS}}}$(?!\n)")]
@@ -72,14 +68,6 @@ class RefreshRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     refresh_token: Annotated[str, msgspec.Meta(max_length=200)]
 
 
-class User(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is signed in."""
-
-    id: UUID
-    email: str
-    roles: tuple[str, ...]
-
-
 class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     """What to send with requests, and what to get the next from."""
 
@@ -91,16 +79,13 @@ class Tokens(msgspec.Struct, frozen=True, kw_only=True):
     user: User
 
 
-class SessionSeen(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the caller's sessions."""
+class BrowserSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A session whose proof is a cookie, which comes with this answer."""
 
-    id: UUID
-    created_at: datetime
-    last_used_at: datetime  #: when its tokens were last renewed
-    expires_at: datetime
-    address: str
-    client: str
-    current: bool  #: the session of this request
+    csrf_token: str  #: send it as `X-CSRF-Token` with each request that changes something
+    expires_in: int  #: seconds, at most: a session that nobody uses ends before
+    session_id: UUID
+    user: User
 
 
 class KeySet(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,13 +95,13 @@ class KeySet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuthApi:
-    """Codes, sessions and tokens."""
+    """Codes, sign-ins and tokens."""
 
     def __init__(self, ctx: Context[AuthSettings]) -> None:
         self._settings = ctx.settings
         self._codes = ctx.own(Codes)
         self._sign_in = ctx.own(SignIn)
-        self._sessions = ctx.own(Sessions)
+        self._cookies = ctx.own(Cookies)
         self._rotation = ctx.own(Rotation)
         self._tokens = ctx.own(AccessTokens)
         self._keys = ctx.own(KeyRing)
@@ -146,6 +131,15 @@ class AuthApi:
                 problems=(CodeRefused, problems.TooManyRequests),
             ),
             post(
+                "/browser-sessions",
+                self.sign_in_browser,
+                permission=PUBLIC,
+                status=201,
+                idempotency=none,
+                rate_limits=limited(settings.sign_ins),
+                problems=(CodeRefused, problems.Conflict, problems.TooManyRequests),
+            ),
+            post(
                 "/tokens",
                 self.refresh,
                 permission=PUBLIC,
@@ -154,10 +148,6 @@ class AuthApi:
                 problems=(TokenRefused, problems.TooManyRequests),
             ),
             get("/jwks.json", self.keys, permission=PUBLIC),
-            get("/sessions", self.sessions, permission=SIGNED_IN),
-            delete("/sessions/{session_id}", self.end_session, permission=SIGNED_IN, problems=(problems.NotFound,)),
-            delete("/sessions", self.end_other_sessions, permission=SIGNED_IN),
-            post("/sign-out", self.sign_out, permission=SIGNED_IN, status=204),
         )
 
     async def request_code(self, request: Request, body: CodeRequest) -> CodeSent:
@@ -167,10 +157,7 @@ class AuthApi:
 
     async def sign_in(self, request: Request, body: SignInRequest) -> Tokens:
         """Sign in with the code from the mail; the first time, this registers."""
-        granted = await self._sign_in.with_code(
-            body.challenge_id, body.code, _origin(request), display_name=body.display_name, locale=body.locale
-        )
-        return await self._tokens_for(granted)
+        return await self._tokens_for(await self._granted(request, body))
 
     async def refresh(self, request: Request, body: RefreshRequest) -> Tokens:
         """Get the next access token and the next refresh token."""
@@ -180,24 +167,30 @@ class AuthApi:
         """Read the public keys of access tokens, as a JSON Web Key Set (RFC 7517)."""
         return Answer(KeySet(keys=self._keys.public()), headers={"Cache-Control": f"public, max-age={KEYS_FRESH}"})
 
-    async def sessions(self, request: Request, query: PageQuery) -> Page[SessionSeen]:
-        """List one's own sessions, the newest first."""
-        me = request.principal
-        rows = await self._sessions.own(me.id, limit=query.limit + 1, after=query.after(UUID))
-        return page([_seen(row, me.session) for row in rows], query, lambda seen: seen.id)
+    async def sign_in_browser(self, request: Request, body: SignInRequest) -> Answer[BrowserSession]:
+        """Sign a browser in: as `/sessions`, with a cookie instead of tokens."""
+        self._cookies.require_usable()
+        value, former = self._cookies.new(), self._cookies.value(request.http)
+        browser = Browser(digest=self._cookies.digest(value), former=self._cookies.digest(former) if former else None)
+        granted = await self._granted(request, body, browser)
+        seconds = self._settings.session_days * SECONDS_A_DAY
+        session = BrowserSession(
+            csrf_token=self._cookies.csrf_token(granted.session),
+            expires_in=seconds,
+            session_id=granted.session,
+            user=_user(granted),
+        )
+        return Answer(session, cookies=(self._cookies.cookie(value, seconds),))
 
-    async def end_session(self, request: Request, session_id: UUID, session: Session) -> None:
-        """End one of one's own sessions."""
-        if not await self._sessions.end(session, request.principal.id, session_id, "sign-out"):
-            raise problems.NotFound
-
-    async def end_other_sessions(self, request: Request, session: Session) -> None:
-        """End all of one's sessions but this one."""
-        await self._sessions.end_others(session, request.principal.id, request.principal.session)
-
-    async def sign_out(self, request: Request, session: Session) -> None:
-        """End this session."""
-        await self._sessions.end(session, request.principal.id, request.principal.session, "sign-out")
+    async def _granted(self, request: Request, body: SignInRequest, browser: Browser | None = None) -> Granted:
+        return await self._sign_in.with_code(
+            body.challenge_id,
+            body.code,
+            Origin(address=request.address, client=request.http.headers.get("User-Agent", "")),
+            display_name=body.display_name,
+            locale=body.locale,
+            browser=browser,
+        )
 
     async def _tokens_for(self, granted: Granted) -> Tokens:
         return Tokens(
@@ -205,21 +198,9 @@ class AuthApi:
             expires_in=int(TOKEN_LIFE.total_seconds()),
             refresh_token=granted.refresh_token,
             session_id=granted.session,
-            user=User(id=granted.account, email=granted.email, roles=granted.roles),
+            user=_user(granted),
         )
 
 
-def _origin(request: Request) -> Origin:
-    return Origin(address=request.address, client=request.http.headers.get("User-Agent", ""))
-
-
-def _seen(row: OwnSession, current: UUID) -> SessionSeen:
-    return SessionSeen(
-        id=row.id,
-        created_at=row.created_at,
-        last_used_at=row.used_at,
-        expires_at=row.expires_at,
-        address=row.address,
-        client=row.client,
-        current=row.id == current,
-    )
+def _user(granted: Granted) -> User:
+    return User(id=granted.account, email=granted.email, roles=granted.roles)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import click
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from kernel import Console, Context, errors
-from kernel.database import Command
+from kernel.contracts.audit import ActRecorded, command_act
+from kernel.contracts.auth import Account
+from kernel.database import Command, Query
 from plugins.auth.accounts import ADMIN, grant, split_roles
 from plugins.auth.addresses import checked
 from plugins.auth.administration import Administration
@@ -19,6 +23,17 @@ from plugins.auth.tables import addresses
 
 SHOWN: Final = 100  # accounts
 
+
+class Lock(msgspec.Struct, frozen=True):
+    """What keeps an address from having codes."""
+
+    failures: int
+    next_at: datetime
+
+
+LOCKED: Final = Query(
+    sa.select(addresses.c.failures, addresses.c.next_at).where(addresses.c.email == bindparam("email")), Lock
+)
 UNLOCK: Final = Command(
     sa.update(addresses).where(addresses.c.email == bindparam("email")).values(failures=0, next_at=bindparam("now"))
 )
@@ -41,7 +56,7 @@ class EmailType(click.ParamType[str]):
 @click.pass_obj
 def create_admin(console: Console, email: str) -> None:
     """Make EMAIL an administrator, with a new account if there is none."""
-    account = console.run("auth", lambda ctx: grant(ctx, email, [ADMIN]))
+    account = console.run("auth", lambda ctx: grant(ctx, email, [ADMIN], _made_administrator))
     console.table(("id", "email", "roles"), [(str(account.id), account.email, account.roles)])
     console.say(f"To sign in, ask for a code for {email}: POST /api/v1/auth/codes.")
 
@@ -85,12 +100,29 @@ def list_accounts(console: Console, email: str, role: str | None, after: str, li
 def unlock(console: Console, email: str) -> None:
     """Let EMAIL have codes again, which too many wrong ones have locked out for a day."""
 
-    async def forgive(ctx: Context[AuthSettings]) -> int:
-        return await ctx.db.run(UNLOCK, email=email, now=ctx.clock.now())
+    async def forgive(ctx: Context[AuthSettings]) -> bool:
+        async with ctx.db.transaction() as session:
+            lock = await session.first(LOCKED, email=email)
+            if lock is not None:
+                await session.run(UNLOCK, email=email, now=ctx.clock.now())
+                await ctx.events.publish(session, _unlocked(ctx, email, lock))
+        return lock is not None
 
     if not console.run("auth", forgive):
         raise click.ClickException(f"{email} has not asked for a code lately; there is nothing to unlock")
     console.say(f"{email} can have a code now.")
+
+
+def _made_administrator(before: Account, after: Account) -> ActRecorded:
+    facts = ({"roles": list(account.roles)} for account in (before, after))
+    return command_act("auth.create_admin", f"account:{after.id}", before=next(facts), after=next(facts))
+
+
+def _unlocked(ctx: Context[AuthSettings], email: str, lock: Lock) -> ActRecorded:
+    # the log keeps no address for ever; who knows one can compute what stands for it
+    subject = f"address:{ctx.secrets.digest('audit-address', email.encode()).hex()[:32]}"
+    before = {"failures": lock.failures, "next_code_at": lock.next_at.isoformat()}
+    return command_act("auth.unlock", subject, before=before, after={"failures": 0})
 
 
 COMMANDS: Final = (create_admin, rotate_key, list_accounts, unlock)

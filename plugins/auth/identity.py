@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 from uuid import UUID
 
 from aiohttp import web
 
-from kernel import Context, Principal, problems
+from kernel import Context, Principal, Request, problems
+from kernel.contracts.audit import act
 from kernel.contracts.auth import Account
-from plugins.auth.accounts import find, grant
+from plugins.auth.accounts import find, grant, split_roles
+from plugins.auth.acting import may_act
 from plugins.auth.addresses import checked
+from plugins.auth.administration import Administration
+from plugins.auth.browsers import LOOK_EVERY, BrowserRow, Browsers
+from plugins.auth.cookies import Cookies
+from plugins.auth.permissions import permissions_of
+from plugins.auth.remembered import Known, Remembered
 from plugins.auth.revocations import Revocations
 from plugins.auth.settings import AuthSettings
 from plugins.auth.tokens import AccessTokens, Claims
 
-#: Tokens whose verification this process remembers: about 1 KB each.
-REMEMBERED: Final = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    principal: Principal
-    expires: datetime
-
 
 class AuthIdentity:
-    """Turns bearer tokens into principals; one that it has seen costs a look into a dictionary."""
+    """Turns bearer tokens and cookies into principals; one that it has seen costs a look into a dictionary."""
 
     def __init__(self, ctx: Context[AuthSettings]) -> None:
         self._ctx = ctx
@@ -37,62 +34,101 @@ class AuthIdentity:
         self._clock = ctx.clock
         self._roles = ctx.roles
         self._tokens = ctx.own(AccessTokens)
+        self._browsers = ctx.own(Browsers)
+        self._cookies = ctx.own(Cookies)
         self._revocations = ctx.own(Revocations)
-        self._revocations.on_change(self._forget)
-        self._known: dict[str, _Known] = {}  # by the whole header, the oldest first
-        self._headers: dict[UUID, set[str]] = {}  # of a session or an account
+        self._bearers, self._kept = Remembered(), Remembered()  # by the whole header, and by the cookie's value
+        for remembered in (self._bearers, self._kept):
+            self._revocations.on_change(remembered.forget)
 
     async def authenticate(self, request: web.Request) -> Principal | None:
         header = request.headers.get("Authorization")
-        if header is None:
-            return None
-        known = self._known.get(header)
-        if known is None:
-            return self._verify(header)
-        if known.expires > self._clock.now():
-            return known.principal
-        self._drop(header)
-        raise problems.NotSignedIn("The token is not good (any more).")
+        if header is not None:
+            return self._bearer(header)
+        value = self._cookies.value(request)
+        return None if value is None else await self._browser(request, value)
+
+    async def record_acting(self, request: Request, route: str) -> None:
+        path = request.http.raw_path.partition("?")[0]
+        told = act(request, "auth.acted", f"account:{request.principal.id}", after={"route": route, "path": path})
+        async with self._db.transaction() as session:
+            await self._ctx.events.publish(session, told)
 
     async def account(self, user_id: UUID) -> Account | None:
         row = await find(self._db, user_id)
         return row.account() if row else None
 
+    async def close(self, user_id: UUID) -> None:
+        async with self._db.transaction() as session:
+            with contextlib.suppress(problems.NotFound):
+                await self._ctx.own(Administration).disable(session, user_id)
+
     async def grant(self, email: str, roles: Iterable[str]) -> Account:
         return await grant(self._ctx, checked(email), roles)
 
-    def _verify(self, header: str) -> Principal:
+    def _bearer(self, header: str) -> Principal:
+        known = self._bearers.find(header)
+        if known is None:
+            known = self._verify(header)
+            self._bearers.add(header, known)
+        elif known.expires <= self._clock.now():
+            self._bearers.drop(header)
+            raise _refused()
+        return known.principal
+
+    def _verify(self, header: str) -> Known:
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":
             raise problems.NotSignedIn("Send the access token as 'Authorization: Bearer …'.")
         claims = self._tokens.verify(token.strip())
         if self._revocations.ended(claims.sid):
-            raise problems.NotSignedIn("The token is not good (any more).")
-        principal = self._principal(claims)
-        self._remember(header, _Known(principal, datetime.fromtimestamp(claims.exp, UTC)))
-        return principal
+            raise _refused()
+        return Known(self._principal(claims), datetime.fromtimestamp(claims.exp, UTC))
+
+    async def _browser(self, request: web.Request, value: str) -> Principal | None:
+        """Return whose cookie it is; one that is over makes a stranger, since no page can take it away."""
+        known = self._kept.find(value)
+        if known is None or known.expires <= self._clock.now():
+            found = await self._browsers.look(self._cookies.digest(value))
+            if found is None or self._revocations.ended(found.id):
+                return None
+            known = self._seen(found)
+            self._kept.add(value, known)
+        self._cookies.check(request, known.principal.session)
+        return known.principal
+
+    def _seen(self, row: BrowserRow) -> Known:
+        # what was read may be older than what another process has told meanwhile
+        roles = self._roles_now(row.account_id, split_roles(row.roles))
+        principal = Principal(
+            id=row.account_id, session=row.id, roles=roles, permissions=permissions_of(roles, self._roles)
+        )
+        return Known(principal, min(row.expires_at, self._clock.now() + LOOK_EVERY))
 
     def _principal(self, claims: Claims) -> Principal:
-        changed = self._revocations.roles(claims.sub)
-        roles = frozenset(claims.roles) if changed is None else changed
-        permissions = frozenset[str]().union(*(self._roles.get(role, frozenset()) for role in roles))
-        return Principal(id=claims.sub, session=claims.sid, roles=roles, permissions=permissions)
+        roles = self._roles_now(claims.sub, frozenset(claims.roles))
+        permissions, actor = permissions_of(roles, self._roles), claims.act
+        if actor is not None:
+            theirs = permissions_of(self._roles_now(actor.sub, frozenset(actor.roles)), self._roles)
+            if not may_act(theirs, roles, permissions):
+                raise _refused()
+        return Principal(
+            id=claims.sub,
+            session=claims.sid,
+            roles=roles,
+            permissions=permissions,
+            actor=None if actor is None else actor.sub,
+        )
 
-    def _remember(self, header: str, known: _Known) -> None:
-        if len(self._known) >= REMEMBERED:
-            self._drop(next(iter(self._known)))
-        self._known[header] = known
-        for whose in (known.principal.session, known.principal.id):
-            self._headers.setdefault(whose, set()).add(header)
+    def _roles_now(self, account: UUID, told: frozenset[str]) -> frozenset[str]:
+        """Return the account's roles, which are those that were *told* unless it changed lately."""
+        standing = self._revocations.lately(account)
+        if standing is None:
+            return told
+        if not standing.active:
+            raise _refused()
+        return standing.roles
 
-    def _forget(self, changed: UUID) -> None:
-        for header in tuple(self._headers.get(changed, ())):
-            self._drop(header)
 
-    def _drop(self, header: str) -> None:
-        known = self._known.pop(header)
-        for whose in (known.principal.session, known.principal.id):
-            headers = self._headers[whose]
-            headers.discard(header)
-            if not headers:
-                del self._headers[whose]
+def _refused() -> problems.NotSignedIn:
+    return problems.NotSignedIn("The token is not good (any more).")

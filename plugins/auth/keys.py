@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from sqlalchemy import bindparam
 
 from kernel import Context, errors
+from kernel.contracts.audit import command_act
 from kernel.database import Command, Query, Session, Timestamp
 from plugins.auth.settings import AuthSettings
 from plugins.auth.tables import signing_keys
@@ -88,7 +89,7 @@ class KeyRing:
     async def rotate(self) -> str:
         """Make a new key, which signs as soon as every process knows it; the old ones verify until their tokens end.
 
-        Return the `kid` of the new key.
+        For the command line, which the act that tells of it names. Return the `kid` of the new key.
 
         Raises:
             errors.UniqueViolation: another rotation came in between; nothing has changed.
@@ -99,6 +100,7 @@ class KeyRing:
         async with self._ctx.db.transaction() as session:
             kid = await self._add(session, number, signs_from)
             await session.run(RETIRE, before=number, at=signs_from + TOKEN_LIFE + MARGIN)
+            await self._ctx.events.publish(session, command_act("auth.rotate_key", f"signing-key:{kid}"))
         await self.load()
         return kid
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from kernel import Context
+from kernel.contracts import mail
 from kernel.contracts.mail import MailRequested, Message
 from plugins.auth.settings import AuthSettings
 
@@ -36,7 +35,4 @@ def reuse_message(to: str, *, deployment: str) -> Message:
 
 def requested(ctx: Context[AuthSettings], message: Message) -> MailRequested:
     """Return the event that asks for *message*, which nobody but the mail plugin can read."""
-    return MailRequested(
-        recipient=ctx.secrets.digest("mail-recipient", message.to.encode()).hex(),
-        sealed=ctx.secrets.seal(msgspec.json.encode(message)),
-    )
+    return mail.requested(ctx.secrets, message)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -39,40 +40,50 @@ class _Ended(msgspec.Struct, frozen=True):
 class _Changed(msgspec.Struct, frozen=True):
     id: UUID
     roles: str | None
+    active: bool
     changed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an account has been since it changed."""
+
+    roles: frozenset[str]
+    active: bool
+    since: datetime
 
 
 _since: Final = bindparam("since", type_=Timestamp())
 ENDED: Final = Query(sa.select(sessions.c.id, sessions.c.revoked_at).where(sessions.c.revoked_at > _since), _Ended)
 CHANGED: Final = Query(
-    sa.select(accounts.c.id, ROLES, accounts.c.changed_at).where(accounts.c.changed_at > _since), _Changed
+    sa.select(accounts.c.id, ROLES, accounts.c.active, accounts.c.changed_at).where(accounts.c.changed_at > _since),
+    _Changed,
 )
 
 
 class Revocations:
-    """Knows which sessions have ended and which accounts have other roles than their tokens say."""
+    """Knows which sessions have ended, and which accounts are other than their tokens say."""
 
     def __init__(self, ctx: Context[AuthSettings]) -> None:
         self._ctx = ctx
         self._ended: dict[UUID, datetime] = {}
-        self._roles: dict[UUID, tuple[datetime, frozenset[str]]] = {}
+        self._standings: dict[UUID, Standing] = {}
         self._read_until: datetime | None = None
         self._listeners: list[Callable[[UUID], None]] = []
         self._reading = asyncio.Lock()
         self._asked = False
 
     def on_change(self, listener: Callable[[UUID], None]) -> None:
-        """Call *listener* with the id of each session that ends and of each account whose roles change."""
+        """Call *listener* with the id of each session that ends and of each account that changes."""
         self._listeners.append(listener)
 
     def ended(self, session: UUID) -> bool:
         """Return whether the session ended before its time."""
         return session in self._ended
 
-    def roles(self, account: UUID) -> frozenset[str] | None:
-        """Return the account's roles if they changed lately, None if a token's are right."""
-        found = self._roles.get(account)
-        return found[1] if found else None
+    def lately(self, account: UUID) -> Standing | None:
+        """Return what the account is if it changed lately, None if a token is right about it."""
+        return self._standings.get(account)
 
     def end(self, session: Session, ids: Sequence[UUID]) -> None:
         """Have every process refuse the tokens of the sessions *ids* once *session* has committed."""
@@ -86,12 +97,12 @@ class Revocations:
         if ids:
             session.after_commit(committed)
 
-    def change(self, session: Session, account: UUID, roles: frozenset[str]) -> None:
-        """Have every process take *roles* for those of *account* once *session* has committed."""
-        now = self._ctx.clock.now()
+    def change(self, session: Session, account: UUID, roles: frozenset[str], *, active: bool) -> None:
+        """Have every process know what *account* is once *session* has committed."""
+        standing = Standing(roles, active, self._ctx.clock.now())
 
         def committed() -> None:
-            self._change(account, now, roles)
+            self._change(account, standing)
             self._broadcast()
 
         session.after_commit(committed)
@@ -105,7 +116,7 @@ class Revocations:
             for ended in await self._ctx.db.all(ENDED, since=since):
                 self._end(ended.id, ended.revoked_at)
             for changed in await self._ctx.db.all(CHANGED, since=since):
-                self._change(changed.id, changed.changed_at, split_roles(changed.roles))
+                self._change(changed.id, Standing(split_roles(changed.roles), changed.active, changed.changed_at))
             self._read_until = now
             self._forget(now - WINDOW)
 
@@ -120,10 +131,10 @@ class Revocations:
             self._ended[session] = moment
             self._notify(session)
 
-    def _change(self, account: UUID, moment: datetime, roles: frozenset[str]) -> None:
-        known = self._roles.get(account)
-        if known is None or known[0] < moment:
-            self._roles[account] = (moment, roles)
+    def _change(self, account: UUID, standing: Standing) -> None:
+        known = self._standings.get(account)
+        if known is None or known.since < standing.since:
+            self._standings[account] = standing
             self._notify(account)
 
     def _notify(self, changed: UUID) -> None:
@@ -135,4 +146,4 @@ class Revocations:
 
     def _forget(self, before: datetime) -> None:
         self._ended = {one: moment for one, moment in self._ended.items() if moment > before}
-        self._roles = {one: found for one, found in self._roles.items() if found[0] > before}
+        self._standings = {one: found for one, found in self._standings.items() if found.since > before}

@@ -38,6 +38,14 @@ class Origin:
         return printable.encode("utf-8", "replace").decode()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What a browser keeps of its session, as the database has it."""
+
+    digest: bytes  #: of the cookie
+    idle_until: datetime
+
+
 class OwnSession(msgspec.Struct, frozen=True):
     """A session as its owner sees it."""
 
@@ -47,14 +55,20 @@ class OwnSession(msgspec.Struct, frozen=True):
     expires_at: datetime
     address: str
     client: str
+    idle_until: datetime | None
 
 
 NOW: Final = bindparam("now", type_=Timestamp())
-ALIVE: Final = sa.and_(sessions.c.revoked_at.is_(None), sessions.c.expires_at > NOW)
+ALIVE: Final = sa.and_(
+    sessions.c.revoked_at.is_(None),
+    sessions.c.expires_at > NOW,
+    sa.or_(sessions.c.idle_until.is_(None), sessions.c.idle_until > NOW),
+)
 
 START: Final = Command(
     sa.insert(sessions).values(
         {name: bindparam(name) for name in ("id", "account_id", "nonce", "expires_at", "address", "client")}
+        | {name: bindparam(name, type_=sessions.c[name].type) for name in ("cookie_digest", "idle_until")}
         | {"generation": 1, "parent": 0, "created_at": NOW, "used_at": NOW, "rotated_at": NOW}
     )
 )
@@ -68,16 +82,14 @@ _own: Final = (
 OWN: Final = Query(_own, OwnSession)
 OWN_AFTER: Final = Query(_own.where(sessions.c.id < bindparam("after")), OwnSession)
 
-_end: Final = sa.update(sessions).where(ALIVE).values(revoked_at=NOW).returning(sessions.c.id)
-
-
+END: Final = sa.update(sessions).where(ALIVE).values(revoked_at=NOW).returning(sessions.c.id)
 END_ONE: Final = Query(
-    _end.where(sessions.c.id == bindparam("session"), sessions.c.account_id == bindparam("account")), UUID
+    END.where(sessions.c.id == bindparam("session"), sessions.c.account_id == bindparam("account")), UUID
 )
 END_OTHERS: Final = Query(
-    _end.where(sessions.c.account_id == bindparam("account"), sessions.c.id != bindparam("but")), UUID
+    END.where(sessions.c.account_id == bindparam("account"), sessions.c.id != bindparam("but")), UUID
 )
-END_ALL: Final = Query(_end.where(sessions.c.account_id == bindparam("account")), UUID)
+END_ALL: Final = Query(END.where(sessions.c.account_id == bindparam("account")), UUID)
 
 FORGET: Final = Command(
     sa.delete(sessions).where(
@@ -93,8 +105,13 @@ class Sessions:
         self._ctx = ctx
         self._revocations = ctx.own(Revocations)
 
-    async def start(self, session: Session, account: UUID, origin: Origin) -> tuple[UUID, str, datetime]:
-        """Start a session of *account*; return its id, its first refresh token and when it expires."""
+    async def start(
+        self, session: Session, account: UUID, origin: Origin, kept: Kept | None = None
+    ) -> tuple[UUID, str, datetime]:
+        """Start a session of *account*, of a browser that has *kept* a cookie or of an application.
+
+        Return its id, its first refresh token, which is not for a browser, and when it expires.
+        """
         new, nonce, now = new_id(), secrets.token_bytes(32), self._ctx.clock.now()
         expires_at = now + timedelta(days=self._ctx.settings.session_days)
         await session.run(
@@ -105,11 +122,13 @@ class Sessions:
             expires_at=expires_at,
             address=origin.address,
             client=origin.shortened(),
+            cookie_digest=kept and kept.digest,
+            idle_until=kept and kept.idle_until,
             now=now,
         )
         return new, refresh.make(new, 1, nonce, self._ctx.secrets), expires_at
 
-    async def own(self, account: UUID, *, limit: int, after: UUID | None) -> list[OwnSession]:
+    async def of(self, account: UUID, *, limit: int, after: UUID | None) -> list[OwnSession]:
         """Return the living sessions of *account*, the newest first, at most *limit*, those older than *after*."""
         now = self._ctx.clock.now()
         if after is None:
@@ -119,18 +138,25 @@ class Sessions:
     async def end(self, session: Session, account: UUID, ending: UUID, reason: str) -> bool:
         """End the session *ending* of *account*; return whether there was such a living one."""
         ended = await session.all(END_ONE, session=ending, account=account, now=self._now)
-        await self._ended(session, account, ended, reason)
+        await self.tell_ended(session, account, ended, reason)
         return bool(ended)
 
     async def end_others(self, session: Session, account: UUID, but: UUID) -> None:
         """End all sessions of *account* except *but*."""
         ended = await session.all(END_OTHERS, account=account, but=but, now=self._now)
-        await self._ended(session, account, ended, "sign-out")
+        await self.tell_ended(session, account, ended, "sign-out")
 
-    async def end_all(self, session: Session, account: UUID, reason: str) -> None:
-        """End all sessions of *account*."""
+    async def end_all(self, session: Session, account: UUID, reason: str) -> list[UUID]:
+        """End all sessions of *account*; return those that lived."""
         ended = await session.all(END_ALL, account=account, now=self._now)
-        await self._ended(session, account, ended, reason)
+        await self.tell_ended(session, account, ended, reason)
+        return ended
+
+    async def tell_ended(self, session: Session, account: UUID, ended: list[UUID], reason: str) -> None:
+        """Tell everybody that the sessions *ended*, of *account*, are over once *session* has committed."""
+        told = [SessionRevoked(user_id=account, session_id=one, reason=reason) for one in ended]
+        await publish_all(self._ctx, session, told)
+        self._revocations.end(session, ended)
 
     async def forget(self) -> None:
         """Delete sessions that ended long ago."""
@@ -139,8 +165,3 @@ class Sessions:
     @property
     def _now(self) -> datetime:
         return self._ctx.clock.now()
-
-    async def _ended(self, session: Session, account: UUID, ended: list[UUID], reason: str) -> None:
-        told = [SessionRevoked(user_id=account, session_id=one, reason=reason) for one in ended]
-        await publish_all(self._ctx, session, told)
-        self._revocations.end(session, ended)

@@ -14,6 +14,7 @@ class AuthSettings(Settings, frozen=True):
 
     audience: str = ""  #: the `aud` of access tokens; empty for the public URL
     session_days: Annotated[int, msgspec.Meta(ge=1, le=365)] = 30  #: after which one signs in anew, whatever happens
+    browser_idle_hours: Annotated[int, msgspec.Meta(ge=1, le=720)] = 12  #: without a request, until a cookie is over
     code_requests: Rate = "60/minute"  #: for each client address, whichever mail addresses it names
     sign_ins: Rate = "120/minute"  #: for each client address
     refreshes: Rate = "300/minute"  #: for each client address

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from kernel import Context
 from kernel.contracts.auth import CodeRefused, SessionStarted
 from plugins.auth.accounts import arrive
+from plugins.auth.browsers import Browsers
 from plugins.auth.codes import Codes
 from plugins.auth.publishing import publish_all
 from plugins.auth.rotation import Granted
 from plugins.auth.sessions import Origin, Sessions
 from plugins.auth.settings import AuthSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Browser:
+    """The digests of the cookie that a browser gets, and of the one that it had."""
+
+    digest: bytes
+    former: bytes | None
 
 
 class SignIn:
@@ -20,10 +30,20 @@ class SignIn:
     def __init__(self, ctx: Context[AuthSettings]) -> None:
         self._ctx = ctx
         self._codes = ctx.own(Codes)
+        self._browsers = ctx.own(Browsers)
         self._sessions = ctx.own(Sessions)
 
-    async def with_code(self, challenge: UUID, code: str, origin: Origin, *, display_name: str, locale: str) -> Granted:
-        """Return a new session for the address that *code* was sent to.
+    async def with_code(
+        self,
+        challenge: UUID,
+        code: str,
+        origin: Origin,
+        *,
+        display_name: str,
+        locale: str,
+        browser: Browser | None = None,
+    ) -> Granted:
+        """Return a new session for the address that *code* was sent to: of an application, or of a *browser*.
 
         The code, the account, the session and the events that tell of them commit together.
 
@@ -33,14 +53,16 @@ class SignIn:
         log = self._ctx.log.bind(action="sign-in", challenge=str(challenge), address=origin.address)
         try:
             email = await self._codes.try_(challenge, code)
-            granted = await self._start(challenge, email, origin, display_name=display_name, locale=locale)
+            granted = await self._start(challenge, email, origin, browser, display_name=display_name, locale=locale)
         except CodeRefused:
             log.warning("sign-in refused")
             raise
         log.info("signed in", user=str(granted.account), session=str(granted.session))
         return granted
 
-    async def _start(self, challenge: UUID, email: str, origin: Origin, *, display_name: str, locale: str) -> Granted:
+    async def _start(
+        self, challenge: UUID, email: str, origin: Origin, browser: Browser | None, *, display_name: str, locale: str
+    ) -> Granted:
         async with self._ctx.db.transaction() as session:
             await self._codes.use(session, challenge)
             row, events = await arrive(
@@ -49,7 +71,10 @@ class SignIn:
             if not row.active:
                 raise CodeRefused
             account = row.account()
-            started_id, refresh_token, expires_at = await self._sessions.start(session, account.id, origin)
+            if browser is not None and browser.former is not None:
+                await self._browsers.replace(session, browser.former)
+            kept = None if browser is None else self._browsers.kept(browser.digest)
+            started_id, refresh_token, expires_at = await self._sessions.start(session, account.id, origin, kept)
             started = SessionStarted(user_id=account.id, session_id=started_id)
             await publish_all(self._ctx, session, [*events, started])
         return Granted(

@@ -82,6 +82,9 @@ sessions: Final = sa.Table(
     Column("address", sa.Text, nullable=False),
     Column("client", sa.Text, nullable=False),
     Column("revoked_at", Timestamp),
+    Column("cookie_digest", sa.LargeBinary),  # of a browser's session; null for one of tokens
+    Column("idle_until", Timestamp),  # when a browser's session ends unless it is used before
+    sa.Index("ix_sessions_cookie", "cookie_digest", unique=True),
     sa.Index("ix_sessions_account", "account_id", "id"),
     sa.Index("ix_sessions_revoked", "revoked_at"),
     sa.Index("ix_sessions_expires", "expires_at"),

@@ -19,7 +19,14 @@ LONGEST: Final = 4096  # characters
 _REQUIRED: Final = ["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "sid", "roles"]
 
 
-class Claims(msgspec.Struct, frozen=True, kw_only=True):
+class Actor(msgspec.Struct, frozen=True, kw_only=True):
+    """Who stands in for the subject of a token (RFC 8693, section 4.1)."""
+
+    sub: UUID
+    roles: tuple[str, ...]
+
+
+class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an access token says; the types are checked when it is verified."""
 
     iss: str
@@ -31,6 +38,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     iat: int
     nbf: int
     exp: int
+    act: Actor | None = None
 
 
 class AccessTokens:
@@ -42,8 +50,8 @@ class AccessTokens:
         self._issuer = ctx.deployment.public_url
         self._audience = ctx.settings.audience or ctx.deployment.public_url
 
-    async def issue(self, account: UUID, session: UUID, roles: tuple[str, ...]) -> str:
-        """Return a new access token."""
+    async def issue(self, account: UUID, session: UUID, roles: tuple[str, ...], *, actor: Actor | None = None) -> str:
+        """Return a new access token, good as long as *session*; it is the session of the *actor* where there is one."""
         key = await self._keys.signing()
         now = int(self._clock.now().timestamp())
         claims = Claims(
@@ -56,6 +64,7 @@ class AccessTokens:
             iat=now,
             nbf=now,
             exp=now + int(TOKEN_LIFE.total_seconds()),
+            act=actor,
         )
         return jwt.encode(
             msgspec.to_builtins(claims), key.private, algorithm=ALGORITHM, headers={"typ": TYPE, "kid": key.kid}

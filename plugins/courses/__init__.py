@@ -8,9 +8,12 @@ from typing import ClassVar
 
 from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl, on
 from kernel.contracts import courses as contract
+from kernel.contracts.audit import ActRecorded
+from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS, ProfileChanged
 from plugins.courses import api, editing, migrations
 from plugins.courses.handlers import Names
+from plugins.courses.personal_data import CoursesPersonalData
 from plugins.courses.renewal import Renewal
 from plugins.courses.service import CourseOffers
 from plugins.courses.settings import CoursesSettings
@@ -24,9 +27,10 @@ class CoursesPlugin(Plugin[CoursesSettings]):
         name="courses",
         version="0.1.0",
         summary="Courses with sections and lessons, from draft to published.",
-        provides=(contract.COURSES,),
+        provides=(contract.COURSES, PERSONAL_DATA),
         wants=(USERS,),
         publishes=(
+            ActRecorded,
             contract.CourseArchived,
             contract.CourseChanged,
             contract.CourseCreated,
@@ -66,7 +70,10 @@ class CoursesPlugin(Plugin[CoursesSettings]):
 
     @hookimpl
     def services(self, ctx: Context[CoursesSettings]) -> Iterable[Provide[object]]:
-        return (Provide(contract.COURSES, lambda: nullcontext(CourseOffers(ctx.db))),)
+        return (
+            Provide(contract.COURSES, lambda: nullcontext(CourseOffers(ctx.db))),
+            Provide(PERSONAL_DATA, lambda: nullcontext(CoursesPersonalData(ctx))),
+        )
 
     @hookimpl
     def event_handlers(self, ctx: Context[CoursesSettings]) -> Iterable[EventHandler]:

@@ -26,8 +26,9 @@ from kernel.contracts.courses import (
 from kernel.database import Command, Session
 from plugins.courses import instructors
 from plugins.courses.bodies import CourseChange, NewCourse, NewInstructor, Reason, given
-from plugins.courses.documents import CourseRow, decode_offer
+from plugins.courses.documents import CourseRow, Rendered, decode_offer
 from plugins.courses.editing import EDIT_ANY, Shown, lock, lock_any, save, shown
+from plugins.courses.oversight import Overseen, oversee
 from plugins.courses.settings import CoursesSettings
 from plugins.courses.states import Action, check, step
 from plugins.courses.tables import course_tags, courses
@@ -101,6 +102,7 @@ class AuthoringApi:
         """Change the facts of a course."""
         changes = given(body)
         course = await self._lock(session, request, course_id)
+        seen = await oversee(session, request, course)
         changed = msgspec.structs.replace(course, **{name: changes[name] for name in _CHANGEABLE if name in changes})
         facts = {name: getattr(changed, name) for name in _CHANGEABLE}
         await session.run(CHANGE_COURSE, course_id=course_id, **facts)
@@ -110,6 +112,7 @@ class AuthoringApi:
         rendered = await save(session, course_id)
         told = CourseChanged(course_id=course_id, title=changed.title, price=changed.price, currency=changed.currency)
         await self._tell(session, told)
+        await self._record(seen, session, "change", rendered.document)
         return shown(rendered)
 
     async def remove(self, request: Request, course_id: UUID, session: Session) -> None:
@@ -117,8 +120,10 @@ class AuthoringApi:
         course = await self._lock(session, request, course_id)
         if course.status != "draft" or course.published_at is not None:
             raise problems.Conflict("Only a draft that was never published can be removed; archive the course.")
+        seen = await oversee(session, request, course)
         await session.run(REMOVE_COURSE, course_id=course_id)
         await self._tell(session, CourseDeleted(course_id=course_id))
+        await self._record(seen, session, "remove", None)
 
     async def submit(self, request: Request, course_id: UUID, session: Session) -> Shown:
         """Hand a draft in for review."""
@@ -148,13 +153,18 @@ class AuthoringApi:
         """Let another person teach the course too; for its owner."""
         course = await self._lock(session, request, course_id)
         _require_owner(request, course)
+        seen = await oversee(session, request, course)
         if not await instructors.learn_names(session, self._ctx, [body.user_id]):
             raise problems.Invalid(fields=[problems.FieldError("body.user_id", "is nobody's id")])
         position = await session.one(instructors.LAST_POSITION, of_course=course_id) + 1
         added = await session.run(
             instructors.ADD_INSTRUCTOR, course_id=course_id, user_id=body.user_id, position=position
         )
-        return await self._instructors_changed(session, course_id, changed=bool(added))
+        if not added:
+            return shown(await save(session, course_id))
+        rendered = await self._instructors_changed(session, course_id)
+        await self._record(seen, session, "add_instructor", rendered.document)
+        return shown(rendered)
 
     async def remove_instructor(self, request: Request, course_id: UUID, user_id: UUID, session: Session) -> Shown:
         """Let a person teach the course no longer: for its owner, and for whoever wants to leave it."""
@@ -166,15 +176,17 @@ class AuthoringApi:
             raise problems.NotFound
         if len(teaching) == 1:
             raise problems.Conflict("Somebody has to teach the course; add another instructor first.")
+        seen = await oversee(session, request, course)
         await session.run(instructors.REMOVE_INSTRUCTOR, of_course=course_id, person=user_id)
-        return await self._instructors_changed(session, course_id, changed=True)
-
-    async def _instructors_changed(self, session: Session, course_id: UUID, *, changed: bool) -> Shown:
-        rendered = await save(session, course_id)
-        if changed:
-            teaching = decode_offer(rendered.offer).instructors
-            await self._tell(session, InstructorsChanged(course_id=course_id, instructor_ids=teaching))
+        rendered = await self._instructors_changed(session, course_id)
+        await self._record(seen, session, "remove_instructor", rendered.document)
         return shown(rendered)
+
+    async def _instructors_changed(self, session: Session, course_id: UUID) -> Rendered:
+        rendered = await save(session, course_id)
+        teaching = decode_offer(rendered.offer).instructors
+        await self._tell(session, InstructorsChanged(course_id=course_id, instructor_ids=teaching))
+        return rendered
 
     async def _step(
         self, action: Action, request: Request, course_id: UUID, session: Session, reason: str = ""
@@ -185,6 +197,7 @@ class AuthoringApi:
         now = self._ctx.clock.now()
         course = await find(session, request, course_id, now)
         check(action, taken, course.status)
+        seen = await oversee(session, request, course)
         await session.run(
             SET_STATUS,
             course_id=course_id,
@@ -195,10 +208,17 @@ class AuthoringApi:
         )
         rendered = await save(session, course_id)
         await self._tell(session, TOLD[action](decode_offer(rendered.offer), reason))
+        await self._record(seen, session, action, rendered.document, reason)
         return shown(rendered)
 
     async def _lock(self, session: Session, request: Request, course_id: UUID) -> CourseRow:
         return await lock(session, request, course_id, self._ctx.clock.now())
+
+    async def _record(
+        self, seen: Overseen | None, session: Session, action: str, document: bytes | None, reason: str = ""
+    ) -> None:
+        if seen is not None:
+            await seen.record(self._ctx, session, f"courses.{action}", document, reason=reason)
 
     async def _tell(self, session: Session, event: Event) -> None:
         await self._ctx.events.publish(session, event)

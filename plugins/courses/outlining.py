@@ -22,6 +22,7 @@ from plugins.courses.bodies import LessonChange, LessonOrder, NewLesson, Section
 from plugins.courses.documents import SectionRow
 from plugins.courses.editing import Shown, lock, save, shown
 from plugins.courses.outline import Lesson
+from plugins.courses.oversight import Overseen, oversee
 from plugins.courses.settings import CoursesSettings
 
 
@@ -33,45 +34,52 @@ class OutlineApi:
 
     async def add_section(self, request: Request, course_id: UUID, body: SectionBody, session: Session) -> SectionRow:
         """Add a section at the end of the course."""
-        await self._lock(session, request, course_id)
+        seen = await self._lock(session, request, course_id)
         section = SectionRow(id=new_id(), title=body.title)
         await session.run(outline.ADD_SECTION, id=section.id, course_id=course_id, title=body.title)
         told = SectionAdded(course_id=course_id, section_id=section.id, title=body.title)
-        await self._finish(session, course_id, told)
+        await self._finish(seen, "add_section", session, course_id, told)
         return section
 
     async def change_section(
         self, request: Request, course_id: UUID, section_id: UUID, body: SectionBody, session: Session
     ) -> SectionRow:
         """Give a section another title."""
-        await self._lock(session, request, course_id)
+        seen = await self._lock(session, request, course_id)
         _require(await session.run(outline.RENAME_SECTION, of_course=course_id, section=section_id, title=body.title))
         told = SectionChanged(course_id=course_id, section_id=section_id, title=body.title)
-        await self._finish(session, course_id, told)
+        await self._finish(seen, "change_section", session, course_id, told)
         return SectionRow(id=section_id, title=body.title)
 
     async def remove_section(self, request: Request, course_id: UUID, section_id: UUID, session: Session) -> None:
         """Remove a section and its lessons."""
-        await self._lock(session, request, course_id)
+        seen = await self._lock(session, request, course_id)
         removed = await session.all(outline.LESSON_IDS, section=section_id)
         _require(await session.run(outline.REMOVE_SECTION, of_course=course_id, section=section_id))
         told = [LessonRemoved(course_id=course_id, lesson_id=lesson_id) for lesson_id in removed]
-        await self._finish(session, course_id, *told, SectionRemoved(course_id=course_id, section_id=section_id))
+        await self._finish(
+            seen,
+            "remove_section",
+            session,
+            course_id,
+            *told,
+            SectionRemoved(course_id=course_id, section_id=section_id),
+        )
 
     async def order_sections(self, request: Request, course_id: UUID, body: SectionOrder, session: Session) -> Shown:
         """Put the sections of the course in another order."""
-        await self._lock(session, request, course_id)
+        seen = await self._lock(session, request, course_id)
         present = await session.all(outline.SECTION_IDS, of_course=course_id)
         outline.check_order(present, body.section_ids, "body.section_ids")
         places = [{"section": one, "position": place} for place, one in enumerate(body.section_ids)]
         await session.run_many(outline.PLACE_SECTION, places)
-        return await self._finish(session, course_id, CourseReordered(course_id=course_id))
+        return await self._finish(seen, "order_sections", session, course_id, CourseReordered(course_id=course_id))
 
     async def add_lesson(
         self, request: Request, course_id: UUID, section_id: UUID, body: NewLesson, session: Session
     ) -> Lesson:
         """Add a lesson at the end of a section."""
-        await self._lock(session, request, course_id)
+        seen = await self._lock(session, request, course_id)
         await _require_section(session, course_id, section_id)
         lesson = Lesson(id=new_id(), section_id=section_id, **msgspec.structs.asdict(body))
         _check_text(lesson)
@@ -84,14 +92,14 @@ class OutlineApi:
             kind=lesson.kind,
             preview=lesson.preview,
         )
-        await self._finish(session, course_id, told)
+        await self._finish(seen, "add_lesson", session, course_id, told)
         return lesson
 
     async def change_lesson(
         self, request: Request, course_id: UUID, lesson_id: UUID, body: LessonChange, session: Session
     ) -> Lesson:
         """Change a lesson, or move it to the end of another section."""
-        await self._lock(session, request, course_id)
+        seen = await self._lock(session, request, course_id)
         lesson = await session.first(outline.LESSON, of_course=course_id, lesson=lesson_id)
         if lesson is None:
             raise problems.NotFound
@@ -115,26 +123,28 @@ class OutlineApi:
             kind=changed.kind,
             preview=changed.preview,
         )
-        await self._finish(session, course_id, told)
+        await self._finish(seen, "change_lesson", session, course_id, told, texts=(lesson.text, changed.text))
         return changed
 
     async def remove_lesson(self, request: Request, course_id: UUID, lesson_id: UUID, session: Session) -> None:
         """Remove a lesson."""
-        await self._lock(session, request, course_id)
+        seen = await self._lock(session, request, course_id)
         _require(await session.run(outline.REMOVE_LESSON, of_course=course_id, lesson=lesson_id))
-        await self._finish(session, course_id, LessonRemoved(course_id=course_id, lesson_id=lesson_id))
+        await self._finish(
+            seen, "remove_lesson", session, course_id, LessonRemoved(course_id=course_id, lesson_id=lesson_id)
+        )
 
     async def order_lessons(
         self, request: Request, course_id: UUID, section_id: UUID, body: LessonOrder, session: Session
     ) -> Shown:
         """Put the lessons of a section in another order."""
-        await self._lock(session, request, course_id)
+        seen = await self._lock(session, request, course_id)
         await _require_section(session, course_id, section_id)
         present = await session.all(outline.LESSON_IDS, section=section_id)
         outline.check_order(present, body.lesson_ids, "body.lesson_ids")
         places = [{"lesson": one, "position": place} for place, one in enumerate(body.lesson_ids)]
         await session.run_many(outline.PLACE_LESSON, places)
-        return await self._finish(session, course_id, CourseReordered(course_id=course_id))
+        return await self._finish(seen, "order_lessons", session, course_id, CourseReordered(course_id=course_id))
 
     async def _move(self, session: Session, course_id: UUID, lesson: Lesson) -> None:
         found = await session.first(outline.SECTION_EXISTS, of_course=course_id, section=lesson.section_id)
@@ -143,13 +153,23 @@ class OutlineApi:
         await session.run(outline.MOVE_LESSON, of_course=course_id, lesson=lesson.id, section_id=lesson.section_id)
         await self._ctx.events.publish(session, CourseReordered(course_id=course_id))
 
-    async def _lock(self, session: Session, request: Request, course_id: UUID) -> None:
-        await lock(session, request, course_id, self._ctx.clock.now())
+    async def _lock(self, session: Session, request: Request, course_id: UUID) -> Overseen | None:
+        return await oversee(session, request, await lock(session, request, course_id, self._ctx.clock.now()))
 
-    async def _finish(self, session: Session, course_id: UUID, *events: Event) -> Shown:
+    async def _finish(
+        self,
+        seen: Overseen | None,
+        act: str,
+        session: Session,
+        course_id: UUID,
+        *events: Event,
+        texts: tuple[str, str] | None = None,
+    ) -> Shown:
         rendered = await save(session, course_id)
         for event in events:
             await self._ctx.events.publish(session, event)
+        if seen is not None:
+            await seen.record(self._ctx, session, f"courses.{act}", rendered.document, texts=texts)
         return shown(rendered)
 
 

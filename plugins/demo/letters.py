@@ -24,7 +24,7 @@ class Letters:
         return letter
 
     async def take(self, session: Session, delivery: Delivery[MailRequested]) -> None:
-        if self._expected:
+        if self._expected and delivery.event.sealed:
             message = msgspec.json.decode(self._secrets.unseal(delivery.event.sealed), type=Message)
             letter = self._expected.pop(message.to, None)
             if letter is not None and not letter.done():

@@ -70,6 +70,11 @@ def why(grant: Grant, now: datetime) -> Why:
     return "not-started" if grant.starts_at > now else "counts"
 
 
+def is_over(grant: Grant, now: datetime) -> bool:
+    """Return whether *grant* can never count any more."""
+    return grant.state == "revoked" or (grant.ends_at is not None and grant.ends_at <= now)
+
+
 def decide(found: Sequence[Grant], now: datetime) -> Access:
     """Return what *found*, the grants of one person for one course, oldest first, come to.
 

@@ -9,6 +9,8 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from kernel import PageQuery
+
 Reason = Annotated[str, Meta(min_length=1, max_length=500, pattern=r"\S")]
 Moment = Annotated[datetime, Meta(tz=True)]
 
@@ -38,6 +40,8 @@ class NewGrant(Body, frozen=True, kw_only=True):
                 raise ValueError(f"{name} must lie between the years 2000 and 3000")
         if self.starts_at and self.ends_at and self.ends_at <= self.starts_at:
             raise ValueError("ends_at must be later than starts_at")
+        if self.source == "trial" and self.ends_at is None:
+            raise ValueError("a trial has an end: give its ends_at")
 
 
 class WithReason(Body, frozen=True, kw_only=True):
@@ -58,3 +62,9 @@ class ExplainQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     course_id: UUID
     user_id: UUID | msgspec.UnsetType = msgspec.UNSET
+
+
+class PurchasesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which purchases to list: those that are pending."""
+
+    state: Literal["pending"]

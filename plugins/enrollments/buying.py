@@ -8,31 +8,28 @@ given up by the sweeper. A charge that lands after that is given back.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
-from kernel import Context, Delivery, new_id, problems
-from kernel.contracts.enrollments import AlreadyEnrolled, PriceChanged, PurchaseCameToNothing
-from kernel.contracts.payments import PAYMENTS, InsufficientFunds, NothingToRefund, PurchaseCharged
+from kernel import Context, Delivery, failpoint, problems
+from kernel.contracts.enrollments import PurchaseCameToNothing
+from kernel.contracts.payments import PAYMENTS, InsufficientFunds, NothingToRefund, PurchaseCharged, VoucherRefused
 from kernel.database import Guarded, Session
 from plugins.enrollments import purchases
 from plugins.enrollments.errands import Errands
-from plugins.enrollments.policies import require_allowed
+from plugins.enrollments.ordering import Order, Ordering, credit_key
 from plugins.enrollments.purchases import Purchase
+from plugins.enrollments.seats import Seats
 from plugins.enrollments.settings import EnrollmentsSettings
 
 GIVEN_UP = "abandoned"
 
-
-class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A course to buy; with *expected_total* only for that price."""
-
-    course_id: UUID
-    expected_total: int | None = None
+BEFORE_CHARGE = failpoint("enrollments.before-charge")
+CHARGED = failpoint("enrollments.charged")  # the money is taken, the access not given
+ENROLLED = failpoint("enrollments.enrolled")  # before anybody is told
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,29 +55,37 @@ class Buying:
 
     def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
         self._ctx = ctx
+        self._ordering = ctx.own(Ordering)
+        self._seats = ctx.own(Seats)
 
     async def buy(self, user_id: UUID, key: str, order: Order) -> Bought:
         """Buy a course; the same *key* with the same *order* is answered alike and charged once.
 
-        A purchase for which the money is missing frees its key.
+        A purchase for which the money or the use of the voucher is missing frees its key.
 
         Raises:
             problems.NotFound: the course is not on offer.
-            EnrollmentRefused, AlreadyEnrolled, PriceChanged, InsufficientFunds: nothing was bought.
+            problems.Invalid: no course is named, and the voucher is for none.
+            EnrollmentRefused, AlreadyEnrolled, CourseFull, PriceChanged, VoucherRefused: nothing was bought.
+            InsufficientFunds: nothing was bought; what a top-up has brought stays in the wallet.
             problems.Conflict: another purchase of the course is under way.
             problems.IdempotencyKeyReused: the key came before with another order.
             PurchaseCameToNothing: the purchase took so long that it was given up.
         """
-        request_hash = hashlib.sha256(msgspec.json.encode(order)).digest()
+        request_hash = self._ordering.hash_of(order)
         try:
-            purchase = await self._begin(user_id, key, order, request_hash)
+            purchase = await self._ordering.begin(user_id, key, order, request_hash)
         except problems.Problem:
             # The key is looked for only now: most requests come once, and are spared the query.
             earlier = await self._ctx.db.first(purchases.PURCHASE_BY_KEY, user_id=user_id, key=key)
             if earlier is None:
                 raise
-            return await self._again(earlier, request_hash)
-        return Bought(receipt=await self._settle(purchase), replayed=False)
+            if earlier.request_hash != request_hash:
+                raise problems.IdempotencyKeyReused("Choose a new key for a new purchase.") from None
+            if earlier.state != "pending":
+                return Bought(receipt=_outcome(earlier), replayed=True)
+            purchase = earlier
+        return Bought(receipt=await self._settle(purchase, key, order.voucher), replayed=False)
 
     async def complete(self, purchase: Purchase) -> bool:
         """Give the access that was paid for; return False when the purchase is not pending any more."""
@@ -118,71 +123,43 @@ class Buying:
         with contextlib.suppress(NothingToRefund):
             await payments.refund(purchase_id, None, key=f"late-{purchase_id}", reason=reason)
 
-    async def _begin(self, user_id: UUID, key: str, order: Order, request_hash: bytes) -> Purchase:
-        await require_allowed(self._ctx, user_id, order.course_id)
-        quote = await self._ctx.services.get(PAYMENTS).quote(user_id, order.course_id)
-        if order.expected_total not in (None, quote.total):
-            raise PriceChanged(f"It is {quote.total} now.", extensions={"quote": msgspec.to_builtins(quote)})
-        purchase = Purchase(
-            id=new_id(),
-            user_id=user_id,
-            course_id=order.course_id,
-            grant_id=new_id(),
-            request_hash=request_hash,
-            amount=quote.total,
-            currency=quote.currency,
-            state="pending",
-            reason="",
-            created_at=self._ctx.clock.now(),
-        )
-        begun = await self._ctx.db.guarded(
-            purchases.BEGIN,
-            id=purchase.id,
-            user_id=user_id,
-            course_id=purchase.course_id,
-            grant_id=purchase.grant_id,
-            key=key,
-            request_hash=request_hash,
-            amount=purchase.amount,
-            currency=purchase.currency,
-            created_at=purchase.created_at,
-        )
-        if begun is None:
-            raise await self._refusal(purchase)
-        return purchase
-
-    async def _refusal(self, purchase: Purchase) -> problems.Problem:
-        owned = await self._ctx.db.first(
-            purchases.OWNED, user_id=purchase.user_id, course_id=purchase.course_id, created_at=self._ctx.clock.now()
-        )
-        if owned is not None:
-            return AlreadyEnrolled()
-        # Also where that purchase has just failed: nobody is told to have what was not bought.
-        return problems.Conflict("A purchase of this course is under way; wait for it.", headers={"Retry-After": "5"})
-
-    async def _again(self, purchase: Purchase, request_hash: bytes) -> Bought:
-        if purchase.request_hash != request_hash:
-            raise problems.IdempotencyKeyReused("Choose a new key for a new purchase.")
-        if purchase.state == "pending":
-            return Bought(receipt=await self._settle(purchase), replayed=False)
-        return Bought(receipt=_outcome(purchase), replayed=True)
-
-    async def _settle(self, purchase: Purchase) -> Receipt:
-        payments = self._ctx.services.get(PAYMENTS)
+    async def _settle(self, purchase: Purchase, key: str, code: str | None) -> Receipt:
+        await BEFORE_CHARGE()
         try:
-            await payments.charge(purchase.id, purchase.user_id, purchase.course_id, purchase.amount)
-        except InsufficientFunds:
-            await self._fail(purchases.REFUSE, purchase, InsufficientFunds.type)
+            await self._pay(purchase, key, code)
+        except (InsufficientFunds, VoucherRefused) as refusal:
+            await self._fail(purchases.REFUSE, purchase, refusal.type)
             raise
+        await CHARGED()
         if await self.complete(purchase):
+            await ENROLLED()
             return _receipt(purchase)
         return _outcome(await self._ctx.db.one(purchases.PURCHASE, purchase_id=purchase.id))
+
+    async def _pay(self, purchase: Purchase, key: str, code: str | None) -> None:
+        """Charge the purchase, once; a top-up is redeemed first, once."""
+        payments = self._ctx.services.get(PAYMENTS)
+        charged = (purchase.id, purchase.user_id, purchase.course_id, purchase.amount)
+        if code is None or purchase.voucher_kind != "top-up":
+            await payments.charge(*charged, voucher=code)
+            return
+        credit = await payments.redeem(purchase.user_id, code, key=credit_key(key, purchase.request_hash))
+        try:
+            await payments.charge(*charged)
+        except InsufficientFunds as refusal:
+            raise InsufficientFunds(
+                f"{refusal.detail} What the voucher brought, {credit.amount}, is in the wallet.".lstrip(),
+                extensions={**refusal.extensions, "redeemed": credit.amount},
+            ) from refusal
 
     async def _fail(self, statement: Guarded[UUID], purchase: Purchase, reason: str) -> bool:
         row = self._ctx.events.row(purchases.failed(purchase, reason))
         now = self._ctx.clock.now()
-        done = await self._ctx.db.guarded(statement, purchase_id=purchase.id, reason=reason, now=now, **row)
-        self._ctx.events.announce()
+        async with self._ctx.db.transaction() as session:
+            done = await session.guarded(statement, purchase_id=purchase.id, reason=reason, now=now, **row)
+            if done is not None:
+                await self._seats.settle(session, purchase.course_id, purchase.user_id)
+                session.after_commit(self._ctx.events.announce)
         return done is not None
 
     def _completion(self, purchase: Purchase) -> dict[str, object]:

@@ -20,8 +20,9 @@ from kernel.database import Command, Query, Session
 from plugins.enrollments.settings import EnrollmentsSettings
 from plugins.enrollments.tables import errands
 
-#: Take the course over as it is now; end the access if the price went back; give the price back.
-Kind = Literal["course", "refunded", "give-back"]
+#: Take the course over as it is now; end the access if the price went back; give back the price of a purchase that came
+#: to nothing; give back the price of one whose course was left.
+Kind = Literal["course", "refunded", "give-back", "refund"]
 
 
 class Errand(msgspec.Struct, frozen=True):

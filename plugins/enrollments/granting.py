@@ -14,6 +14,7 @@ from kernel.contracts.enrollments import AccessEnded, GrantRevoked, UserEnrolled
 from kernel.database import Command, Query, Session
 from plugins.enrollments.access import GRANT_COLUMNS, Grant, State, why
 from plugins.enrollments.purchases import REVOKED
+from plugins.enrollments.seats import Seats
 from plugins.enrollments.settings import EnrollmentsSettings
 from plugins.enrollments.tables import grants
 
@@ -100,9 +101,14 @@ class Granting:
     def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
         self._events = ctx.events
         self._clock = ctx.clock
+        self._seats = ctx.own(Seats)
 
     async def give(self, session: Session, grant: Grant, granted_by: UUID) -> None:
-        """Store a new grant; one that begins later is told of when it does."""
+        """Store a new grant, with a seat unless it is staff's; one that begins later is told of when it does.
+
+        Raises:
+            CourseFull: every seat is taken.
+        """
         begins_later = why(grant, self._clock.now()) == "not-started"
         await session.run(
             ADD_GRANT,
@@ -110,23 +116,27 @@ class Granting:
             granted_by=granted_by,
             announce_at=grant.starts_at if begins_later else None,
         )
+        if grant.source != "staff":
+            await self._seats.take(session, grant.course_id, grant.user_id)
         if not begins_later:
             await self._enrolled(session, grant)
 
-    async def revoke(self, session: Session, grant: Grant, reason: str) -> None:
-        """End *grant* for good; one that is revoked already stays as it is."""
+    async def revoke(self, session: Session, grant: Grant, reason: str) -> State:
+        """End *grant* for good; one that is revoked already stays as it is. Return the state that it was in."""
         if grant.purchase_id is not None:  # before the lock of the grant, as in a refund: they never wait in a circle
             await session.run(REVOKED, purchase_id=grant.purchase_id, reason=reason)
         held = await self._hold(session, grant)
         if held.state == "revoked":
-            return
+            return held.state
         await self._set(session, held, "revoked", reason)
         told = GrantRevoked(user_id=held.user_id, course_id=held.course_id, grant_id=held.id, reason=reason)
         await self._events.publish(session, told)
         await self._told_if_last(session, held, reason)
+        await self._seats.settle(session, held.course_id, held.user_id)
+        return held.state
 
-    async def suspend(self, session: Session, grant: Grant, reason: str) -> None:
-        """Take *grant* out until it is resumed.
+    async def suspend(self, session: Session, grant: Grant, reason: str) -> State:
+        """Take *grant* out until it is resumed; its seat stays. Return the state that it was in.
 
         Raises:
             problems.Conflict: it is not active.
@@ -136,9 +146,10 @@ class Granting:
             raise problems.Conflict(f"The grant is {held.state}; only an active one can be suspended.")
         await self._set(session, held, "suspended", reason)
         await self._told_if_last(session, held, reason)
+        return held.state
 
-    async def resume(self, session: Session, grant: Grant, reason: str) -> None:
-        """Let a suspended *grant* count again, from its beginning on.
+    async def resume(self, session: Session, grant: Grant, reason: str) -> State:
+        """Let a suspended *grant* count again, from its beginning on. Return the state that it was in.
 
         Raises:
             problems.Conflict: it is not suspended, or its time is over.
@@ -152,6 +163,7 @@ class Granting:
         if held.starts_at <= now:
             await session.run(TELL_BEGINNING, grant_id=held.id)
             await self._enrolled(session, held)
+        return held.state
 
     async def begin(self, session: Session, grant: Grant) -> None:
         """Tell that *grant* counts from now on, once."""
@@ -163,6 +175,7 @@ class Granting:
         held = await self._hold(session, grant)
         if await session.run(TELL_END, grant_id=held.id, now=now):
             await self._told_if_last(session, held, "expired")
+            await self._seats.settle(session, held.course_id, held.user_id)
 
     async def _hold(self, session: Session, grant: Grant) -> Held:
         """Lock *grant* and return it as it stands: it may have changed since it was read."""
@@ -176,9 +189,15 @@ class Granting:
         await session.run(SET_STATE, grant_id=held.id, before=held.state, state=state, reason=reason)
 
     async def _told_if_last(self, session: Session, gone: Held, reason: str) -> None:
-        now = self._clock.now()
         left = await self._of_person(session, gone)
-        if gone.told and not any(held.told or why(held, now) == "counts" for held in left):
+        if not gone.told or any(held.told for held in left):
+            return
+        # What counts by now and was not told of takes its place: it is told of, so that its own end will be, too.
+        now = self._clock.now()
+        counting = [held for held in left if why(held, now) == "counts"]
+        for held in counting:
+            await self.begin(session, held)
+        if not counting:
             ended = AccessEnded(user_id=gone.user_id, course_id=gone.course_id, reason=reason)
             await self._events.publish(session, ended)
 

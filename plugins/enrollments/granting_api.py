@@ -1,18 +1,21 @@
-"""The routes by which access is given, taken and explained, and enrolments are listed."""
+"""The routes by which access is given, taken and explained, and one's own enrolments are listed."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+import msgspec
+
 from kernel import Context, Page, PageQuery, Request, new_id, page, problems
+from kernel.contracts.audit import act
 from kernel.contracts.courses import COURSES
 from kernel.contracts.users import USERS
 from kernel.database import Session
 from plugins.enrollments import lists
-from plugins.enrollments.access import GRANTS_OF, Explanation, Grant, explain
+from plugins.enrollments.access import GRANTS_OF, Explanation, Grant, State, explain
 from plugins.enrollments.bodies import ExplainQuery, NewGrant, WithReason
 from plugins.enrollments.granting import GRANT, Granting
-from plugins.enrollments.lists import Enrollment, RosterEntry
+from plugins.enrollments.lists import Enrollment, place
 from plugins.enrollments.permissions import MANAGE
 from plugins.enrollments.settings import EnrollmentsSettings
 
@@ -26,10 +29,10 @@ class GrantingApi:
 
     async def mine(self, request: Request, query: PageQuery) -> Page[Enrollment]:
         """List the courses that the caller has access to, the newest first."""
-        place = _after(query)
+        after = place(query)
         now, limit = self._ctx.clock.now(), query.limit + 1
         rows = await self._ctx.db.all(
-            lists.own(further=bool(place)), user_id=request.principal.id, now=now, limit=limit, **place
+            lists.own(further=bool(after)), user_id=request.principal.id, now=now, limit=limit, **after
         )
         return page(rows, query, lambda row: row.grant_id)
 
@@ -41,19 +44,6 @@ class GrantingApi:
             raise problems.Forbidden("Only who manages enrolments may ask about others.")
         found = await self._ctx.db.all(GRANTS_OF, user_id=user_id, course_id=query.course_id)
         return explain(user_id, query.course_id, found, self._ctx.clock.now())
-
-    async def roster(self, request: Request, course_id: UUID, query: PageQuery) -> Page[RosterEntry]:
-        """List who has access to a course, for its instructors and for who manages enrolments."""
-        await self._require_instructor(request, course_id)
-        place = _after(query)
-        now, limit = self._ctx.clock.now(), query.limit + 1
-        rows = await self._ctx.db.all(
-            lists.roster(further=bool(place)), course_id=course_id, now=now, limit=limit, **place
-        )
-        found = page(rows, query, lambda row: row.grant_id)
-        users = self._ctx.services.find(USERS)
-        people = await users.people([row.user_id for row in found.items]) if users and found.items else {}
-        return Page([lists.named(row, people) for row in found.items], found.next)
 
     async def grant(self, request: Request, body: NewGrant, session: Session) -> Grant:
         """Give a person access to a course."""
@@ -74,30 +64,43 @@ class GrantingApi:
             created_at=now,
         )
         await self._granting.give(session, grant, granted_by=request.principal.id)
+        await self._record(session, request, "enrollments.grant", grant, after=_facts(grant))
         return grant
 
-    async def revoke(self, grant_id: UUID, body: WithReason, session: Session) -> Grant:
+    async def revoke(self, request: Request, grant_id: UUID, body: WithReason, session: Session) -> Grant:
         """End a grant for good, saying why."""
-        await self._granting.revoke(session, await _grant(session, grant_id), body.reason)
-        return await _grant(session, grant_id)
+        before = await self._granting.revoke(session, await _grant(session, grant_id), body.reason)
+        return await self._changed(session, request, "enrollments.revoke_grant", grant_id, before)
 
-    async def suspend(self, grant_id: UUID, body: WithReason, session: Session) -> Grant:
+    async def suspend(self, request: Request, grant_id: UUID, body: WithReason, session: Session) -> Grant:
         """Take a grant out until it is resumed, saying why."""
-        await self._granting.suspend(session, await _grant(session, grant_id), body.reason)
-        return await _grant(session, grant_id)
+        before = await self._granting.suspend(session, await _grant(session, grant_id), body.reason)
+        return await self._changed(session, request, "enrollments.suspend_grant", grant_id, before)
 
-    async def resume(self, grant_id: UUID, body: WithReason, session: Session) -> Grant:
+    async def resume(self, request: Request, grant_id: UUID, body: WithReason, session: Session) -> Grant:
         """Let a suspended grant count again, saying why."""
-        await self._granting.resume(session, await _grant(session, grant_id), body.reason)
-        return await _grant(session, grant_id)
+        before = await self._granting.resume(session, await _grant(session, grant_id), body.reason)
+        return await self._changed(session, request, "enrollments.resume_grant", grant_id, before)
 
-    async def _require_instructor(self, request: Request, course_id: UUID) -> None:
-        person = request.principal
-        if MANAGE in person.permissions:
-            return
-        offer = await self._ctx.services.get(COURSES).offer(course_id)
-        if offer is None or person.id not in offer.instructors:
-            raise problems.NotFound
+    async def _changed(self, session: Session, request: Request, action: str, grant_id: UUID, before: State) -> Grant:
+        """Return the grant as it is now, and record the act if it was in another state before."""
+        grant = await _grant(session, grant_id)
+        if grant.state != before:
+            await self._record(session, request, action, grant, {"state": before}, {"state": grant.state})
+        return grant
+
+    async def _record(
+        self,
+        session: Session,
+        request: Request,
+        action: str,
+        grant: Grant,
+        before: dict[str, object] | None = None,
+        after: dict[str, object] | None = None,
+    ) -> None:
+        subject = f"grant:{grant.id}"
+        told = act(request, action, subject, before=before, after=after, reason=grant.reason)
+        await self._ctx.events.publish(session, told)
 
     async def _require_existing(self, body: NewGrant) -> None:
         if await self._ctx.services.get(COURSES).offer(body.course_id) is None:
@@ -114,6 +117,7 @@ async def _grant(session: Session, grant_id: UUID) -> Grant:
     return found
 
 
-def _after(query: PageQuery) -> dict[str, object]:
-    after = query.after(UUID)
-    return {} if after is None else {"after_id": after}
+def _facts(grant: Grant) -> dict[str, object]:
+    names = ("user_id", "course_id", "source", "starts_at", "ends_at")
+    facts: dict[str, object] = msgspec.to_builtins({name: getattr(grant, name) for name in names})
+    return facts

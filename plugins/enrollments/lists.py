@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.sql.elements import ColumnElement
 
+from kernel import PageQuery
 from kernel.contracts.users import Person
 from kernel.database import Query
 from plugins.enrollments.access import Source, State
@@ -110,6 +111,12 @@ def named(row: RosterRow, people: Mapping[UUID, Person]) -> RosterEntry:
     """Return *row* with the person's name, empty where nobody knows it."""
     person = people.get(row.user_id)
     return RosterEntry(**msgspec.structs.asdict(row), display_name=person.display_name if person else "")
+
+
+def place(query: PageQuery) -> dict[str, object]:
+    """Return the values by which a list goes on after a page."""
+    after = query.after(UUID)
+    return {} if after is None else {"after_id": after}
 
 
 def _paged(statement: sa.Select[tuple[object, ...]], further: bool) -> sa.Select[tuple[object, ...]]:

@@ -12,8 +12,10 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # compiles on SQLite just as well
 
 from kernel.contracts.enrollments import PurchaseFailed, UserEnrolled
+from kernel.contracts.payments import VoucherKind
 from kernel.database import Command, Follow, Guarded, Query, Returned, outbox_follow
-from plugins.enrollments.tables import grants, purchases
+from plugins.enrollments.access import Source
+from plugins.enrollments.tables import grants, purchases, terms
 
 PurchaseState = Literal["pending", "completed", "failed", "refunded", "revoked"]
 
@@ -30,6 +32,7 @@ class Purchase(msgspec.Struct, frozen=True):
     currency: str
     state: PurchaseState
     reason: str  #: why it failed or was refunded
+    voucher_kind: VoucherKind | None  #: of the voucher that it is bought with
     created_at: datetime
 
 
@@ -40,10 +43,22 @@ class Completed(msgspec.Struct, frozen=True):
     user_id: UUID
     course_id: UUID
     grant_id: UUID
+    source: Source
 
 
 _COLUMNS: Final = tuple(purchases.c[name] for name in Purchase.__struct_fields__)
-_GIVEN: Final = ("id", "user_id", "course_id", "grant_id", "key", "request_hash", "amount", "currency")
+#: What a purchase begins with, beside its key.
+GIVEN: Final = (
+    "id",
+    "user_id",
+    "course_id",
+    "grant_id",
+    "request_hash",
+    "amount",
+    "currency",
+    "voucher_kind",
+    "created_at",
+)
 _ID: Final = purchases.c.id == bindparam("purchase_id")
 _PENDING: Final = purchases.c.state == sa.literal_column("'pending'")
 
@@ -60,29 +75,46 @@ _ENTITLEMENT: Final = sa.select(grants.c.id).where(
     grants.c.starts_at <= _value("created_at"),
     grants.c.ends_at.is_(None),
 )
-#: Returns nothing where the key was used, the course is being or was bought, or is the person's already.
-BEGIN: Final = Guarded(
-    insert(purchases)
-    .from_select(
-        [*_GIVEN, "created_at", "state", "reason"],
-        sa.select(
-            *(_value(name) for name in _GIVEN),
-            _value("created_at"),
-            sa.literal_column("'pending'"),
-            sa.literal_column("''"),
-        ).where(~_ENTITLEMENT.exists()),
+#: Locks no row where there is none, but on PostgreSQL the table against the one who is about to set a first limit.
+_LIMITED: Final = (
+    sa.select(terms.c.course_id)
+    .where(terms.c.course_id == _value("course_id"))
+    .with_for_update(read=True, key_share=True)
+)
+
+
+def _beginning(*conditions: sa.ColumnElement[bool]) -> Guarded[UUID]:
+    columns = [*GIVEN, "key"]
+    values = (_value(name) for name in columns)
+    return Guarded(
+        insert(purchases)
+        .from_select(
+            [*columns, "state", "reason"],
+            sa.select(*values, sa.literal_column("'pending'"), sa.literal_column("''")).where(*conditions),
+        )
+        .on_conflict_do_nothing()
+        .returning(purchases.c.id),
+        UUID,
+        key=("id", "id"),
     )
-    .on_conflict_do_nothing()
-    .returning(purchases.c.id),
-    UUID,
-    key=("id", "id"),
+
+
+#: Returns nothing where the key was used, the course is being or was bought, or is the person's already; and where the
+#: course has a number of seats, one of which has to be taken in the same transaction, with `BEGIN_SEATED`.
+BEGIN: Final = _beginning(~_ENTITLEMENT.exists(), ~_LIMITED.exists())
+BEGIN_SEATED: Final = _beginning(~_ENTITLEMENT.exists())
+_SOURCE: Final = sa.case(
+    (purchases.c.voucher_kind == sa.literal_column("'enrol'"), sa.literal_column("'voucher'")),
+    else_=sa.literal_column("'purchase'"),
 )
 #: Gives the access that was paid for, and tells of it, unless the purchase is no longer pending.
 COMPLETE: Final = Guarded(
     sa.update(purchases)
     .where(_ID, _PENDING)
     .values(state="completed", settled_at=bindparam("now"))
-    .returning(purchases.c.id, purchases.c.user_id, purchases.c.course_id, purchases.c.grant_id),
+    .returning(
+        purchases.c.id, purchases.c.user_id, purchases.c.course_id, purchases.c.grant_id, _SOURCE.label("source")
+    ),
     Completed,
     (
         Follow(
@@ -91,7 +123,7 @@ COMPLETE: Final = Guarded(
                 "id": Returned("grant_id"),
                 "user_id": Returned("user_id"),
                 "course_id": Returned("course_id"),
-                "source": "purchase",
+                "source": Returned("source"),
                 "state": "active",
                 "reason": "",
                 "purchase_id": Returned("id"),
@@ -185,13 +217,18 @@ TAKE_STUCK: Final = Query(
 )
 
 
+def source_of(purchase: Purchase) -> Source:
+    """Return the source of the grant that the purchase brings, as `COMPLETE` writes it."""
+    return "voucher" if purchase.voucher_kind == "enrol" else "purchase"
+
+
 def enrolled(purchase: Purchase) -> UserEnrolled:
     """Return what `COMPLETE` tells."""
     return UserEnrolled(
         user_id=purchase.user_id,
         course_id=purchase.course_id,
         grant_id=purchase.grant_id,
-        source="purchase",
+        source=source_of(purchase),
     )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from kernel import Context
 from plugins.enrollments.buying import Buying
 from plugins.enrollments.errands import Errand, Errands, Kind
+from plugins.enrollments.leaving import Leaving
 from plugins.enrollments.refunding import Refunding
 from plugins.enrollments.settings import EnrollmentsSettings
 from plugins.enrollments.snapshots import Snapshots
@@ -23,6 +24,7 @@ class Runner:
             "course": ctx.own(Snapshots).renew,
             "refunded": ctx.own(Refunding).follow,
             "give-back": ctx.own(Buying).give_back,
+            "refund": ctx.own(Leaving).refund,
         }
 
     async def run(self) -> None:

@@ -41,10 +41,10 @@ class Sweeper:
             charge = await self._ctx.services.get(PAYMENTS).find_charge(purchase.id)
             if charge is None:
                 outcome = "given up" if await self._buying.give_up(purchase) else "settled meanwhile"
-            elif charge.amount and charge.refunded >= charge.amount:
+            elif charge.returned:
                 outcome = "refunded"
                 async with self._ctx.db.transaction() as session:
-                    await self._refunding.end_if_refunded(session, charge, outcome)
+                    await self._refunding.end(session, charge, outcome)
             else:
                 outcome = "completed" if await self._buying.complete(purchase) else "settled meanwhile"
         except Exception:

@@ -11,7 +11,6 @@ from kernel.database import Timestamp, new_metadata
 
 metadata: Final = new_metadata()
 
-_PURCHASED: Final = sa.text("purchase_id IS NOT NULL")
 _BEGINNING: Final = sa.text("announce_at IS NOT NULL AND state = 'active' AND ended_at IS NULL")
 _ENDING: Final = sa.text("ends_at IS NOT NULL AND ended_at IS NULL")
 _ACTIVE: Final = sa.text("state IN ('pending', 'completed')")
@@ -36,7 +35,6 @@ grants: Final = sa.Table(
     Column("announce_at", Timestamp),  #: when its beginning is to be told; None once it was
     sa.Index("ix_grants_person", "user_id", "course_id"),
     sa.Index("ix_grants_course", "course_id", "id"),
-    sa.Index("uq_grants_purchase", "purchase_id", unique=True, postgresql_where=_PURCHASED, sqlite_where=_PURCHASED),
     sa.Index("ix_grants_beginning", "announce_at", postgresql_where=_BEGINNING, sqlite_where=_BEGINNING),
     sa.Index("ix_grants_ending", "ends_at", postgresql_where=_ENDING, sqlite_where=_ENDING),
 )
@@ -59,6 +57,8 @@ purchases: Final = sa.Table(
     Column("created_at", Timestamp, nullable=False),
     Column("checked_at", Timestamp),  #: when the sweeper last took it up
     Column("settled_at", Timestamp),
+    Column("voucher_kind", sa.Text),  #: of the voucher that it is bought with; its code stands nowhere
+    Column("alarmed_at", Timestamp),  #: when it was remarked on that it takes too long
     sa.UniqueConstraint("user_id", "key", name="uq_purchases_key"),
     sa.Index(
         "uq_purchases_active",
@@ -69,6 +69,26 @@ purchases: Final = sa.Table(
         sqlite_where=_ACTIVE,
     ),
     sa.Index("ix_purchases_pending", "created_at", postgresql_where=_PENDING, sqlite_where=_PENDING),
+)
+
+#: The limit of a course that has one; a course without a row has none. `taken` is the number of its rows in `seats`.
+#: Whatever changes seats locks the course's row here first, and then looks at what it rests on.
+terms: Final = sa.Table(
+    "terms",
+    metadata,
+    Column("course_id", sa.Uuid, primary_key=True),
+    Column("seats", sa.Integer, nullable=False),
+    Column("taken", sa.Integer, nullable=False),
+    sa.CheckConstraint("seats >= 0", name="seats"),
+    sa.CheckConstraint("taken >= 0", name="taken"),
+)
+
+#: Who has a seat of a course that has a limit: one, whatever the number of grants.
+seats: Final = sa.Table(
+    "seats",
+    metadata,
+    Column("course_id", sa.Uuid, primary_key=True),
+    Column("user_id", sa.Uuid, primary_key=True),
 )
 
 #: What is shown of courses beside enrolments, as `courses` tells it.

@@ -9,9 +9,11 @@ import click
 
 from kernel import Context, EventHandler, Manifest, Migrations, Plugin, Provide, hookimpl, on, web
 from kernel.contracts.mail import MAIL, MailRequested
+from kernel.contracts.personal_data import PERSONAL_DATA
 from plugins.mail import commands, migrations
 from plugins.mail.handlers import MailHandlers
 from plugins.mail.pages import mailbox_pages
+from plugins.mail.personal_data import MailPersonalData
 from plugins.mail.queue import MailQueue
 from plugins.mail.sender import Sender
 from plugins.mail.settings import MailSettings
@@ -25,7 +27,7 @@ class MailPlugin(Plugin[MailSettings]):
         name="mail",
         version="1.0.0",
         summary="Email by SMTP; without a server, a mailbox to look into",
-        provides=(MAIL,),
+        provides=(MAIL, PERSONAL_DATA),
     )
 
     @hookimpl
@@ -39,6 +41,7 @@ class MailPlugin(Plugin[MailSettings]):
     @hookimpl
     def services(self, ctx: Context[MailSettings]) -> Iterable[Provide[object]]:
         yield Provide(MAIL, lambda: contextlib.nullcontext(ctx.own(MailQueue)))
+        yield Provide(PERSONAL_DATA, lambda: contextlib.nullcontext(MailPersonalData(ctx)))
 
     @hookimpl
     def event_handlers(self, ctx: Context[MailSettings]) -> Iterable[EventHandler]:

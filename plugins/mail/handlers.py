@@ -18,5 +18,6 @@ class MailHandlers:
         self._sender = ctx.own(Sender)
 
     async def take(self, session: Session, delivery: Delivery[MailRequested]) -> None:
-        await self._queue.take(session, delivery)
-        session.after_commit(self._sender.wake)
+        if delivery.event.sealed:  # else whom it was for has been erased meanwhile
+            await self._queue.take(session, delivery)
+            session.after_commit(self._sender.wake)

@@ -69,6 +69,7 @@ POSTPONE: Final = Command(
     .values(next_at=bindparam("until"), last_error=bindparam("reason"))
 )
 
+STATE: Final = Query(sa.select(mails.c.state).where(mails.c.id == bindparam("mail")), str)
 COUNT_WAITING: Final = Query(sa.select(sa.func.count().label("count")).where(mails.c.state == WAITING), int)
 
 FORGET: Final = Command(
@@ -91,6 +92,9 @@ class MailQueue:
 
     async def waiting(self) -> int:
         return await self._db.one(COUNT_WAITING)
+
+    async def has_left(self, mail_id: UUID) -> bool:
+        return await self._db.first(STATE, mail=mail_id) not in (None, WAITING)
 
     async def take(self, session: Session, delivery: Delivery[MailRequested]) -> None:
         """Add the mail of *delivery*, once however often it comes."""

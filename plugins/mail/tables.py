@@ -39,4 +39,5 @@ mails: Final = sa.Table(
     ),
     sa.Index("ix_mails_kept", "id", postgresql_where=sa.text("state = 'kept'"), sqlite_where=sa.text("state = 'kept'")),
     sa.Index("ix_mails_finished", "finished_at"),
+    sa.Index("ix_mails_recipient", "recipient", "id"),
 )

@@ -1,4 +1,4 @@
-"""The HTTP routes of payments."""
+"""The HTTP routes of payments, but for those of vouchers."""
 
 from __future__ import annotations
 
@@ -7,43 +7,46 @@ from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
+from aiohttp import web
 
 from kernel import (
     SIGNED_IN,
-    Answer,
     Context,
-    Encoded,
     Idempotency,
     Page,
     PageQuery,
-    RateLimit,
     Request,
     Route,
     get,
     post,
     problems,
 )
-from kernel.contracts.payments import MAX_AMOUNT, Charge, ChargeConflict, NothingToRefund, Quote, VoucherRefused
+from kernel.contracts.audit import ActRecorded, act
+from kernel.contracts.payments import (
+    MAX_AMOUNT,
+    Charge,
+    ChargeConflict,
+    InsufficientFunds,
+    NothingToRefund,
+    Quote,
+)
 from kernel.contracts.payments_http import (
-    MANAGE_VOUCHERS,
-    NewVoucherBatch,
-    RedeemVoucher,
-    Redemption,
     StatementLine,
-    VoucherBatch,
-    VoucherCodes,
     Wallet,
 )
 from kernel.database import Session
-from plugins.payments.batches import Batches, BatchQuery
-from plugins.payments.export import answer_with
-from plugins.payments.redemption import Redeeming
+from plugins.payments.adjustments import Adjusted, Adjustments, NewAdjustment
+from plugins.payments.export import wants_csv
+from plugins.payments.refunds import Refunds, Wish
 from plugins.payments.service import PaymentsService
 from plugins.payments.settings import PaymentsSettings
+from plugins.payments.spreadsheet import stream_statement
+from plugins.payments.voucher_api import voucher_routes
 from plugins.payments.wallets import Wallets
 
 VIEW_ANY: Final = "payments.view_any"
 REFUND: Final = "payments.refund"
+ADJUST: Final = "payments.adjust"
 
 
 class QuoteQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,23 +68,18 @@ class PaymentsApi:
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
         self._service = ctx.own(PaymentsService)
         self._wallets = ctx.own(Wallets)
-        self._redeeming = ctx.own(Redeeming)
 
     async def wallet(self, request: Request) -> Wallet:
         """Return what the caller has."""
         return await self._wallets.wallet(request.principal.id)
 
-    async def statement(self, request: Request, query: PageQuery) -> Page[StatementLine]:
-        """List the movements of the caller's wallet, the newest first."""
-        return await self._wallets.statement(request.principal.id, query)
+    async def statement(self, request: Request, query: PageQuery) -> Page[StatementLine] | web.StreamResponse:
+        """List the movements of the caller's wallet, the newest first; with `Accept: text/csv` all, as a table."""
+        return await _statement(self._wallets, request, request.principal.id, query)
 
     async def quote(self, request: Request, query: QuoteQuery) -> Quote:
         """Return what a course costs the caller now, and how the price came about."""
         return await self._service.quote(request.principal.id, query.course_id)
-
-    async def redeem(self, request: Request, body: RedeemVoucher, session: Session) -> Redemption:
-        """Turn a voucher into money in the caller's wallet."""
-        return await self._redeeming.redeem(session, request.principal.id, body.code)
 
 
 class AdministrationApi:
@@ -90,35 +88,22 @@ class AdministrationApi:
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
         self._service = ctx.own(PaymentsService)
         self._wallets = ctx.own(Wallets)
-        self._batches = ctx.own(Batches)
-
-    async def create_batch(
-        self, request: Request, body: NewVoucherBatch, session: Session
-    ) -> Answer[Encoded[VoucherCodes]]:
-        """Make vouchers. Only this answer shows their codes, with `Accept: text/csv` as a table."""
-        key = request.idempotency_key or ""
-        made = await self._batches.create(session, body, request.principal.id, key)
-        return answer_with(made, request.http.headers.get("Accept", ""))
-
-    async def list_batches(self, query: BatchQuery) -> Page[VoucherBatch]:
-        """List the batches of vouchers, the newest first."""
-        return await self._batches.list(query)
-
-    async def batch(self, batch_id: UUID) -> VoucherBatch:
-        """Return one batch of vouchers."""
-        return await self._batches.find(batch_id)
-
-    async def withdraw_batch(self, batch_id: UUID, session: Session) -> VoucherBatch:
-        """Make the vouchers of a batch worthless from now on."""
-        return await self._batches.withdraw(session, batch_id)
+        self._adjustments = ctx.own(Adjustments)
+        self._refunds = ctx.own(Refunds)
 
     async def wallet_of(self, user_id: UUID) -> Wallet:
         """Return what a person has."""
         return await self._wallets.wallet(user_id)
 
-    async def statement_of(self, user_id: UUID, query: PageQuery) -> Page[StatementLine]:
-        """List the movements of a person's wallet, the newest first."""
-        return await self._wallets.statement(user_id, query)
+    async def statement_of(
+        self, request: Request, user_id: UUID, query: PageQuery
+    ) -> Page[StatementLine] | web.StreamResponse:
+        """List the movements of a person's wallet, the newest first; with `Accept: text/csv` all, as a table."""
+        return await _statement(self._wallets, request, user_id, query)
+
+    async def adjust(self, request: Request, user_id: UUID, body: NewAdjustment, session: Session) -> Adjusted:
+        """Put credit into a person's wallet, or take it out."""
+        return await self._adjustments.adjust(session, request, user_id, body)
 
     async def charge(self, purchase_id: UUID) -> Charge:
         """Return what was taken for a purchase."""
@@ -130,7 +115,8 @@ class AdministrationApi:
     async def refund(self, request: Request, purchase_id: UUID, body: NewRefund) -> Charge:
         """Give back some or all of what was taken for a purchase."""
         key = f"{request.principal.id}:{request.idempotency_key}"
-        return await self._service.refund(purchase_id, body.amount, key=key, reason=body.reason)
+        wish = Wish(purchase_id=purchase_id, amount=body.amount, key=key, reason=body.reason)
+        return await self._refunds.give(wish, lambda before, after: _refund_act(request, before, after, body.reason))
 
 
 def payments_routes(ctx: Context[PaymentsSettings]) -> Iterable[Route]:
@@ -144,31 +130,21 @@ def payments_routes(ctx: Context[PaymentsSettings]) -> Iterable[Route]:
         permission=SIGNED_IN,
         problems=(problems.NotFound, problems.Conflict, problems.Unavailable),
     )
-    yield post(
-        "/vouchers/redeem",
-        api.redeem,
-        permission=SIGNED_IN,
-        problems=(VoucherRefused, problems.Conflict),
-        idempotency=Idempotency.REQUIRED,
-        rate_limits=_redeem_limits(ctx.settings),
-    )
+    yield from voucher_routes(ctx)
     yield from _administration_routes(AdministrationApi(ctx))
 
 
 def _administration_routes(api: AdministrationApi) -> Iterable[Route]:
-    yield post(
-        "/voucher-batches",
-        api.create_batch,
-        permission=MANAGE_VOUCHERS,
-        status=201,
-        problems=(problems.Conflict, problems.IdempotencyKeyReused),
-        idempotency=Idempotency.HANDLER,  # the kernel would store the answer, and with it the codes
-    )
-    yield get("/voucher-batches", api.list_batches, permission=MANAGE_VOUCHERS)
-    yield get("/voucher-batches/{batch_id}", api.batch, permission=MANAGE_VOUCHERS)
-    yield post("/voucher-batches/{batch_id}/withdraw", api.withdraw_batch, permission=MANAGE_VOUCHERS)
     yield get("/wallets/{user_id}", api.wallet_of, permission=VIEW_ANY)
     yield get("/wallets/{user_id}/statement", api.statement_of, permission=VIEW_ANY)
+    yield post(
+        "/wallets/{user_id}/adjustments",
+        api.adjust,
+        permission=ADJUST,
+        status=201,
+        problems=(InsufficientFunds, problems.Conflict),
+        idempotency=Idempotency.REQUIRED,
+    )
     yield get("/charges/{purchase_id}", api.charge, permission=VIEW_ANY)
     yield post(
         "/charges/{purchase_id}/refunds",
@@ -179,7 +155,20 @@ def _administration_routes(api: AdministrationApi) -> Iterable[Route]:
     )
 
 
-def _redeem_limits(settings: PaymentsSettings) -> tuple[RateLimit, ...]:
-    """Return what keeps people from guessing codes."""
-    people = (RateLimit(rate, by="principal") for rate in settings.redeem_per_person)
-    return (*people, *(RateLimit(rate, by="address") for rate in settings.redeem_per_address))
+async def _statement(
+    wallets: Wallets, request: Request, user_id: UUID, query: PageQuery
+) -> Page[StatementLine] | web.StreamResponse:
+    if wants_csv(request.http.headers.get("Accept", "")):
+        return await stream_statement(request.http, wallets.whole_statement(user_id))
+    return await wallets.statement(user_id, query)
+
+
+def _refund_act(request: Request, before: Charge, after: Charge, reason: str) -> ActRecorded:
+    return act(
+        request,
+        "payments.refund_charge",
+        f"purchase:{after.purchase_id}",
+        before={"refunded": before.refunded},
+        after={"refunded": after.refunded},
+        reason=reason,
+    )

@@ -1,20 +1,31 @@
-"""The rules of the ledger: what each kind of row must agree with. No I/O; `audit_queries` reads the rows."""
+"""The rules of the ledger: what each kind of row must agree with. No I/O; `audit_queries` reads the rows.
+
+Those of the entries of a wallet are in `audit_chain`, those of what moves money in `audit_causes`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 import msgspec
 
 
-class Moved(msgspec.Struct, frozen=True):
-    """What the transfer of a key moved, and for whom."""
+class Moved(msgspec.Struct, frozen=True, gc=False):
+    """What the transfer of a key moved: into a wallet, or out of it where the amounts are negative."""
 
     key: str
+    id: UUID | None  #: that of the cause; None for those without one, and for what is older than the chain
     user_id: UUID
     amount: int
+    promotional: int
+    currency: str
+    course_id: UUID | None
+    reference: UUID
+    reason: str
+    created_at: datetime
 
 
 class Row(Protocol):
@@ -37,14 +48,18 @@ class Row(Protocol):
         ...
 
 
-class TransferAudit(msgspec.Struct, frozen=True):
-    """A transfer and what its entries say of it."""
+class TransferAudit(msgspec.Struct, frozen=True, gc=False):
+    """A transfer and the entries of its two accounts; None for what is not there."""
 
     id: UUID
+    user_id: UUID
     amount: int
-    entries: int
-    taken: int  #: the entry of the account it comes from
-    given: int  #: the entry of the account it goes to
+    taken: int | None
+    taken_promotional: int | None
+    taken_from: UUID | None  #: whose wallet
+    given: int | None
+    given_promotional: int | None
+    given_to: UUID | None  #: whose wallet
 
     def where(self) -> str:
         return f"transfer {self.id}"
@@ -53,22 +68,42 @@ class TransferAudit(msgspec.Struct, frozen=True):
         return {"after": self.id}
 
     def faults(self) -> Iterator[str]:
-        if (self.entries, self.taken, self.given) != (2, -self.amount, self.amount):
-            yield f"moves {self.amount}, but its {self.entries} entries take {-self.taken} and give {self.given}"
+        if (self.taken, self.given) != (-self.amount, self.amount):
+            yield f"moves {self.amount}, but its entries are of {self.taken} and {self.given}"
+        elif self.taken_promotional != -(self.given_promotional or 0):
+            yield f"has entries whose promotional parts are {self.taken_promotional} and {self.given_promotional}"
+        if self.user_id not in (self.taken_from, self.given_to) or None not in (self.taken_from, self.given_to):
+            yield f"is of the wallet {self.user_id}, but its entries of {self.taken_from} and {self.given_to}"
 
     def cause_of(self) -> None:
         return None
 
 
-class WalletAudit(msgspec.Struct, frozen=True):
-    """A wallet and what its entries say of it."""
+class OrphanAudit(msgspec.Struct, frozen=True, gc=False):
+    """A transfer, and whether there is something that it is of."""
+
+    id: UUID
+    key: str
+    has_cause: bool
+
+    def where(self) -> str:
+        return f"transfer {self.id}"
+
+    def after(self) -> Mapping[str, object]:
+        return {"after": self.id}
+
+    def faults(self) -> Iterator[str]:
+        if not self.has_cause:
+            yield f"has the key '{self.key}', of which there is no charge, refund, adjustment or redemption"
+
+    def cause_of(self) -> None:
+        return None
+
+
+class WalletAudit(msgspec.Struct, frozen=True, gc=False):
+    """A wallet that has no entries."""
 
     user_id: UUID
-    balance: int
-    version: int
-    entries: int
-    sum: int
-    breaks: int  #: entries that do not continue the one before
 
     def where(self) -> str:
         return f"wallet {self.user_id}"
@@ -77,121 +112,31 @@ class WalletAudit(msgspec.Struct, frozen=True):
         return {"after": self.user_id}
 
     def faults(self) -> Iterator[str]:
-        if self.balance != self.sum:
-            yield f"holds {self.balance}, but its entries add up to {self.sum}"
-        if self.version != self.entries:
-            yield f"says {self.version} entries, but has {self.entries}"
-        if self.breaks:
-            yield f"has {self.breaks} entries that do not continue the one before"
+        yield "has no entries"
 
     def cause_of(self) -> None:
         return None
 
 
-class ChargeAudit(msgspec.Struct, frozen=True):
-    """A charge and the sum of its refunds."""
-
-    purchase_id: UUID
-    user_id: UUID
-    amount: int
-    refunded: int
-    given_back: int
-
-    def where(self) -> str:
-        return f"charge of purchase {self.purchase_id}"
-
-    def after(self) -> Mapping[str, object]:
-        return {"after": self.purchase_id}
-
-    def faults(self) -> Iterator[str]:
-        if self.refunded != self.given_back:
-            yield f"says that {self.refunded} went back, but its refunds add up to {self.given_back}"
-        if self.given_back > self.amount:
-            yield f"took {self.amount}, but gave back {self.given_back}"
-
-    def cause_of(self) -> Moved | None:
-        return Moved(f"charge:{self.purchase_id}", self.user_id, self.amount) if self.amount else None
-
-
-class RefundAudit(msgspec.Struct, frozen=True):
-    """A refund, and whose charge it is of."""
-
-    key: str
-    user_id: UUID
-    amount: int
-
-    def where(self) -> str:
-        return f"refund {self.key}"
-
-    def after(self) -> Mapping[str, object]:
-        return {"after": self.key}
-
-    def faults(self) -> Iterator[str]:
-        return iter(())
-
-    def cause_of(self) -> Moved:
-        return Moved(f"refund:{self.key}", self.user_id, self.amount)
-
-
-class VoucherAudit(msgspec.Struct, frozen=True):
-    """A voucher and how many redemptions it has."""
-
-    id: UUID
-    uses: int
-    max_uses: int
-    redemptions: int
-
-    def where(self) -> str:
-        return f"voucher {self.id}"
-
-    def after(self) -> Mapping[str, object]:
-        return {"after": self.id}
-
-    def faults(self) -> Iterator[str]:
-        if self.uses != self.redemptions:
-            yield f"says {self.uses} uses, but has {self.redemptions} redemptions"
-        if self.redemptions > self.max_uses:
-            yield f"may be used {self.max_uses} times, but has {self.redemptions} redemptions"
-
-    def cause_of(self) -> None:
-        return None
-
-
-class RedemptionAudit(msgspec.Struct, frozen=True):
-    """A redemption and what its voucher brings."""
-
-    voucher_id: UUID
-    user_id: UUID
-    amount: int
-
-    def where(self) -> str:
-        return f"redemption of voucher {self.voucher_id} by {self.user_id}"
-
-    def after(self) -> Mapping[str, object]:
-        return {"after": self.voucher_id, "after_user": self.user_id}
-
-    def faults(self) -> Iterator[str]:
-        return iter(())
-
-    def cause_of(self) -> Moved:
-        return Moved(f"voucher:{self.voucher_id}:{self.user_id}", self.user_id, self.amount)
-
-
-class Books(msgspec.Struct, frozen=True):
+class Books(msgspec.Struct, frozen=True, gc=False):
     """The whole ledger at one moment."""
 
     transfers: int
     entries: int
     sum: int  #: of all entries
-    causes: int  #: charges of money, refunds and redemptions
+    promotional: int  #: the sum of their promotional parts
+    causes: int  #: charges of money, refunds of money, adjustments and redemptions
 
     def faults(self) -> Iterator[str]:
         if self.sum != 0:
             yield f"all entries add up to {self.sum}, not to 0"
+        if self.promotional != 0:
+            yield f"the promotional parts of all entries add up to {self.promotional}, not to 0"
         if self.entries != 2 * self.transfers:
             yield f"there are {self.entries} entries for {self.transfers} transfers, not two for each"
         if self.causes != self.transfers:
-            yield f"there are {self.transfers} transfers, but {self.causes} charges, refunds and redemptions"
+            causes = "charges, refunds, adjustments and redemptions"
+            yield f"there are {self.transfers} transfers, but {self.causes} {causes}"
 
 
 def missing(expected: Moved, found: Moved | None) -> Iterator[str]:
@@ -199,4 +144,7 @@ def missing(expected: Moved, found: Moved | None) -> Iterator[str]:
     if found is None:
         yield f"moved nothing: there is no transfer '{expected.key}'"
     elif found != expected:
-        yield f"is of {expected.amount} for {expected.user_id}, but moved {found.amount} for {found.user_id}"
+        pairs = ((name, getattr(expected, name), getattr(found, name)) for name in Moved.__struct_fields__)
+        for name, ours, theirs in pairs:
+            if ours != theirs and not (name == "id" and None in (ours, theirs)):
+                yield f"says {name} {ours}, but its transfer {theirs}"

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from kernel import Console, Context
+from plugins.payments.chain import Seal
 from plugins.payments.settings import PaymentsSettings
 from plugins.payments.verify import Fault, Progress, verify
 
@@ -41,7 +42,7 @@ def verify_ledger(console: Console) -> None:
 async def _report(ctx: Context[PaymentsSettings], progress: Progress) -> Report:
     faults: list[Fault] = []
     more = 0
-    async for fault in verify(ctx.db, progress):
+    async for fault in verify(ctx.db, Seal(ctx.secrets), progress):
         if len(faults) < SHOWN:
             faults.append(fault)
         else:

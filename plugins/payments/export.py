@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -11,14 +12,23 @@ import msgspec
 from kernel import Answer, Encoded
 from kernel.contracts.payments_http import VoucherCodes
 
-COLUMNS: Final = ("code", "amount", "currency", "max_uses", "valid_from", "valid_until", "tag")
+#: What came later stands behind, for those who read a table by its places.
+COLUMNS: Final = (
+    *("code", "amount", "currency", "max_uses", "valid_from", "valid_until", "tag"),
+    *("kind", "percent", "price", "credit", "course_ids", "max_uses_per_person"),
+)
 #: Codes are money: no proxy and no browser keeps them.
 _KEEP_NOWHERE: Final = {"Cache-Control": "no-store"}
 
 
+def wants_csv(accept: str) -> bool:
+    """Return whether the header *accept* asks for a table."""
+    return "text/csv" in accept.lower()
+
+
 def answer_with(made: VoucherCodes, accept: str) -> Answer[Encoded[VoucherCodes]]:
     """Return *made* as CSV where the header *accept* asks for it, else as JSON."""
-    if "text/csv" not in accept.lower():
+    if not wants_csv(accept):
         return Answer(Encoded(msgspec.json.encode(made)), headers=_KEEP_NOWHERE)
     headers = {
         "Content-Type": "text/csv; charset=utf-8",
@@ -29,10 +39,17 @@ def answer_with(made: VoucherCodes, accept: str) -> Answer[Encoded[VoucherCodes]
 
 def as_csv(made: VoucherCodes) -> str:
     """Return a line for each code. No field begins with a character that a spreadsheet takes for a formula."""
-    batch = made.batch
-    dates = [moment.isoformat() if moment else "" for moment in (batch.valid_from, batch.valid_until)]
+    alike = [_cell(getattr(made.batch, name)) for name in COLUMNS[1:]]
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
-    writer.writerows([code, batch.amount, batch.currency, batch.max_uses, *dates, batch.tag] for code in made.codes)
+    writer.writerows([code, *alike] for code in made.codes)
     return text.getvalue()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return "" if value is None else str(value)

@@ -1,167 +1,188 @@
-"""Redemption: a voucher becomes money in a wallet, never more often than it may."""
+"""Redemption: a top-up becomes credit in a wallet, in one statement, never more often than it may.
+
+The redemption holds the person's idempotency key and the first answer, so that a repeat is answered alike; that the
+request was the same shows in the voucher.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
-from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles for SQLite too
 
-from kernel import Context, Event, new_id
-from kernel.contracts.payments import VoucherRedeemed, VoucherRefused, WalletToppedUp
-from kernel.contracts.payments_http import Redemption
-from kernel.database import Command, Query, Session, Timestamp
-from plugins.payments.codes import Codes
-from plugins.payments.ledger import VOUCHER_FLOAT, Movement, credit
+from kernel import Context, errors, failpoint, new_id, problems
+from kernel.contracts.payments import Redemption, VoucherRedeemed, WalletToppedUp
+from kernel.database import Follow, Guarded, Query, Returned, outbox_follow
+from plugins.payments.holdings import HELD, Held
+from plugins.payments.ledger import (
+    CREDIT_AFTER,
+    FOLLOWS,
+    VOUCHER_FLOAT,
+    Ledger,
+    Movement,
+    WalletState,
+    bind,
+)
 from plugins.payments.settings import PaymentsSettings
-from plugins.payments.tables import redemptions, voucher_batches, vouchers
+from plugins.payments.tables import MAX_BALANCE, redemptions
+from plugins.payments.terms import Voucher
+from plugins.payments.uses import ATTEMPTS, PERSON, TAKE_USE
+from plugins.payments.vouchers import Vouchers
 
 VOUCHER: Final = "voucher"
 
+REDEEMED: Final = failpoint("payments.redeemed")  # the wallet is credited, nobody has been told
 
-class Voucher(msgspec.Struct, frozen=True):
-    """What decides whether a voucher counts now."""
-
-    id: UUID
-    batch_id: UUID
-    amount: int
-    currency: str
-    valid_from: datetime | None
-    valid_until: datetime | None
-    withdrawn: bool
-
-
-VOUCHER_OF_CODE: Final = Query(
-    sa.select(
-        vouchers.c.id,
-        vouchers.c.batch_id,
-        voucher_batches.c.amount,
-        voucher_batches.c.currency,
-        voucher_batches.c.valid_from,
-        voucher_batches.c.valid_until,
-        vouchers.c.withdrawn,
-    )
-    .join(voucher_batches, voucher_batches.c.id == vouchers.c.batch_id)
-    .where(vouchers.c.code_hash == bindparam("code_hash")),
-    Voucher,
+_REDEMPTION: Final = Follow(
+    redemptions,
+    {
+        "id": bindparam("transfer_id", type_=sa.Uuid()),
+        "voucher_id": Returned("id"),
+        "user_id": PERSON,
+        "number": Returned("number"),
+        "balance": Returned("balance"),
+    }
+    | {
+        name: bind(f"redemption_{name}", redemptions.c[name])
+        for name in ("batch_id", "amount", "request_key", "created_at")
+    },
 )
 
-#: Affects no row if the person has redeemed the voucher before.
-ADD_REDEMPTION: Final = Command(
-    insert(redemptions)
-    .values({name: bindparam(name) for name in ("voucher_id", "user_id", "batch_id")})
-    .values(created_at=bindparam("now", type_=Timestamp()))
-    .on_conflict_do_nothing(index_elements=["voucher_id", "user_id"])
+#: Takes the use, credits the wallet, writes the movement, the redemption and the events. A wallet that would hold too
+#: much is refused by a constraint on the redemption, which undoes everything.
+TOP_UP: Final = Guarded(
+    CREDIT_AFTER,
+    WalletState,
+    (*FOLLOWS, _REDEMPTION, outbox_follow("redeemed_"), outbox_follow("topped_up_")),
+    first=TAKE_USE,
+    first_key=("voucher", "id"),
+    key=("transfer_user_id", "user_id"),
 )
 
-#: Takes one use, exactly as often as there are uses; the conditions hold for the row as it is when it is changed.
-TAKE_USE: Final = Command(
-    sa.update(vouchers)
-    .where(
-        vouchers.c.id == bindparam("voucher"), vouchers.c.uses < vouchers.c.max_uses, vouchers.c.withdrawn.is_(False)
-    )
-    .values(uses=vouchers.c.uses + 1)
+
+class Earlier(msgspec.Struct, frozen=True):
+    """What a key of a person brought before."""
+
+    voucher_id: UUID
+    balance: int
+
+
+EARLIER: Final = Query(
+    sa.select(redemptions.c.voucher_id, redemptions.c.balance).where(
+        redemptions.c.user_id == bindparam("user_id"), redemptions.c.request_key == bindparam("key")
+    ),
+    Earlier,
 )
-WITHDRAWN: Final = Query(sa.select(vouchers.c.withdrawn).where(vouchers.c.id == bindparam("voucher")), bool)
+
+
+class Redeemed(msgspec.Struct, frozen=True):
+    """The answer to a redemption; *replayed*: it had come about before."""
+
+    redemption: Redemption
+    replayed: bool
 
 
 class Redeeming:
-    """Turns codes into money."""
+    """Turns codes into credit."""
 
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
         self._ctx = ctx
-        self._codes = Codes(ctx.secrets)
+        self._ledger = ctx.own(Ledger)
+        self._vouchers = ctx.own(Vouchers)
 
-    async def redeem(self, session: Session, user_id: UUID, typed: str) -> Redemption:
-        """Redeem the voucher whose code was *typed*, or raise `VoucherRefused` with the reason."""
+    async def redeem(self, user_id: UUID, typed: str, key: str) -> Redeemed:
+        """See `Payments.redeem`."""
+        voucher = await self._vouchers.find(typed)
+        for _ in range(ATTEMPTS):
+            balance = await self._top_up(user_id, voucher, key)
+            if voucher is not None and balance is not None:
+                return Redeemed(_redemption(voucher, balance), replayed=False)
+            # The key is looked for only now: most requests come once, and are spared the query.
+            earlier = await self._ctx.db.first(EARLIER, user_id=user_id, key=key)
+            if earlier is not None:
+                return _again(earlier, voucher)
+            await self._refuse(user_id, voucher)
+        raise problems.Conflict("Too many requests of yours use this voucher at once; repeat this one in a moment.")
+
+    async def _top_up(self, user_id: UUID, voucher: Voucher | None, key: str) -> int | None:
+        """Return what the wallet holds after the redemption, None if there was none, for whatever reason."""
+        if voucher is None or voucher.kind != "top-up" or self._vouchers.refusal_now(voucher) is not None:
+            return None
         try:
-            return await self._redeem(session, user_id, typed)
-        except VoucherRefused as refusal:
-            reason = refusal.extensions["reason"]
-            self._ctx.log.info("voucher refused", action="voucher_refused", user_id=str(user_id), reason=reason)
-            raise
+            state = await self._ctx.db.guarded(TOP_UP, **self._values(user_id, voucher, key))
+        except (errors.UniqueViolation, errors.ConstraintViolation):
+            return None
+        if state is None:
+            return None
+        self._ctx.events.announce()
+        await REDEEMED()
+        return state.balance
 
-    async def _redeem(self, session: Session, user_id: UUID, typed: str) -> Redemption:
-        now = self._ctx.clock.now()
-        voucher = await self._find(session, typed)
-        if reason := refusal_at(voucher, now, self._ctx.deployment.currency):
-            raise _refused(reason)
-        if not await session.run(
-            ADD_REDEMPTION, voucher_id=voucher.id, user_id=user_id, batch_id=voucher.batch_id, now=now
-        ):
-            raise _refused("already-redeemed")
-        if not await session.run(TAKE_USE, voucher=voucher.id):
-            raise _refused("withdrawn" if await session.one(WITHDRAWN, voucher=voucher.id) else "used-up")
-        return await self._pay_in(session, user_id, voucher, now)
+    async def _refuse(self, user_id: UUID, voucher: Voucher | None) -> None:
+        """Raise what is in the way of a redemption; return if it was but another request of the person."""
+        usable = await self._vouchers.require_usable(user_id, voucher)
+        if usable.kind != "top-up":
+            raise self._vouchers.needs_course(user_id, usable)
+        amount, held = _amount(usable), await self._ctx.db.first(HELD, user_id=user_id) or Held()
+        if held.balance + amount > MAX_BALANCE:
+            raise problems.Conflict(f"The wallet can not hold {amount} more: its limit is {MAX_BALANCE}.")
 
-    async def _find(self, session: Session, typed: str) -> Voucher:
-        if (code_hash := self._codes.hash(typed)) is not None:
-            found = await session.first(VOUCHER_OF_CODE, code_hash=code_hash)
-            if found is not None:
-                return found
-        raise _refused("unknown")
-
-    async def _pay_in(self, session: Session, user_id: UUID, voucher: Voucher, now: datetime) -> Redemption:
+    def _values(self, user_id: UUID, voucher: Voucher, key: str) -> dict[str, object]:
+        now, amount, currency = self._ctx.clock.now(), _amount(voucher), voucher.currency
+        id_ = new_id()
         movement = Movement(
-            id=new_id(),
-            key=f"voucher:{voucher.id}:{user_id}",
+            id=id_,
+            key=f"{VOUCHER}:{id_}",
             kind=VOUCHER,
             user_id=user_id,
             account=VOUCHER_FLOAT,
-            amount=voucher.amount,
-            currency=voucher.currency,
+            amount=amount,
+            promotional=amount if voucher.credit == "promotional" else 0,
+            currency=currency,
             course_id=None,
             reference=voucher.id,
             reason="",
             created_at=now,
         )
-        balance = await credit(session, movement)
-        for event in _events(user_id, voucher):
-            await self._ctx.events.publish(session, event)
-        return Redemption(
-            voucher_id=voucher.id,
-            batch_id=voucher.batch_id,
-            amount=voucher.amount,
-            currency=voucher.currency,
-            balance=balance,
+        redeemed = VoucherRedeemed(
+            user_id=user_id, voucher_id=voucher.id, batch_id=voucher.batch_id, amount=amount, currency=currency
         )
+        topped_up = WalletToppedUp(
+            user_id=user_id, amount=amount, currency=currency, source=VOUCHER, credit=voucher.credit or "refundable"
+        )
+        return {
+            **self._ledger.values(movement),
+            "voucher": voucher.id,
+            "most_by_person": voucher.max_uses_per_person,
+            "redemption_batch_id": voucher.batch_id,
+            "redemption_amount": amount,
+            "redemption_request_key": key,
+            "redemption_created_at": now,
+            **self._ctx.events.row(redeemed, "redeemed_"),
+            **self._ctx.events.row(topped_up, "topped_up_"),
+        }
 
 
-def _events(user_id: UUID, voucher: Voucher) -> tuple[Event, ...]:
-    amount, currency = voucher.amount, voucher.currency
-    redeemed = VoucherRedeemed(
-        user_id=user_id, voucher_id=voucher.id, batch_id=voucher.batch_id, amount=amount, currency=currency
+def _again(earlier: Earlier, voucher: Voucher | None) -> Redeemed:
+    if voucher is None or voucher.id != earlier.voucher_id:
+        raise problems.IdempotencyKeyReused("Choose a new key for another code.")
+    return Redeemed(_redemption(voucher, earlier.balance), replayed=True)
+
+
+def _redemption(voucher: Voucher, balance: int) -> Redemption:
+    return Redemption(
+        voucher_id=voucher.id,
+        batch_id=voucher.batch_id,
+        amount=_amount(voucher),
+        currency=voucher.currency,
+        credit=voucher.credit or "refundable",
+        balance=balance,
     )
-    return redeemed, WalletToppedUp(user_id=user_id, amount=amount, currency=currency, source=VOUCHER)
 
 
-def refusal_at(voucher: Voucher, now: datetime, currency: str) -> str | None:
-    """Return why *voucher* does not count at the moment *now* for a wallet in *currency*, None if it does."""
-    if voucher.withdrawn:
-        return "withdrawn"
-    if voucher.valid_from is not None and now < voucher.valid_from:
-        return "not-yet-valid"
-    if voucher.valid_until is not None and now >= voucher.valid_until:
-        return "expired"
-    if voucher.currency != currency:
-        return "other-currency"
-    return None
-
-
-def _refused(reason: str) -> VoucherRefused:
-    return VoucherRefused(_SENTENCES[reason], extensions={"reason": reason})
-
-
-_SENTENCES: Final = {
-    "unknown": "There is no voucher with this code; compare it with what you were given.",
-    "withdrawn": "The voucher was withdrawn.",
-    "not-yet-valid": "The voucher does not count yet.",
-    "expired": "The voucher does not count any more.",
-    "other-currency": "The voucher is in another currency than wallets are.",
-    "already-redeemed": "You have redeemed this voucher.",
-    "used-up": "The voucher was used as often as it can be.",
-}
+def _amount(voucher: Voucher) -> int:
+    assert voucher.amount is not None  # noqa: S101  # the database holds no top-up without
+    return voucher.amount

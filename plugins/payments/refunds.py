@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -10,15 +12,22 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import Context, errors, new_id
+from kernel import Context, Event, errors, failpoint, new_id
 from kernel.contracts.payments import Charge, ChargeConflict, ChargeRefunded, NothingToRefund
 from kernel.database import Follow, Guarded, Query, Returned, Session, outbox_follow
-from plugins.payments.charges import CHARGE_OF_PURCHASE
-from plugins.payments.ledger import Movement, bind, credit, revenue_account
+from plugins.payments.charges import CHARGE_COLUMNS, CHARGE_OF_PURCHASE
+from plugins.payments.ledger import Ledger, Movement, bind, revenue_account
 from plugins.payments.settings import PaymentsSettings
 from plugins.payments.tables import charges, refunds, wallets
+from plugins.payments.voucher_use import VoucherUses
 
 REFUND: Final = "refund"
+
+CREDITED: Final = failpoint("payments.credited")  # in the refund's transaction: the wallet is paid, the charge unmarked
+
+
+#: Makes an event of a charge before and after a refund.
+Tell = Callable[[Charge, Charge], Event]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,20 +55,29 @@ EARLIER: Final = Query(
     Earlier,
 )
 
-#: Refunds of one person's charges wait for each other here, so that each sees what the former left. That a charge
-#: never gives back more than was taken rests on `GIVE_BACK`, not on this (SQLite knows no row locks).
+#: Refunds of one person's charges wait for each other here and at the charge, so that each sees what the former left.
+#: That a charge never gives back more than was taken rests on `GIVE_BACK`, not on this (SQLite knows no row locks).
 LOCK_WALLET: Final = Query(
     sa.select(wallets.c.user_id).where(wallets.c.user_id == bindparam("user_id")).with_for_update(), UUID
+)
+LOCK_CHARGE: Final = Query(
+    sa.select(*CHARGE_COLUMNS).where(charges.c.purchase_id == bindparam("purchase_id")).with_for_update(), Charge
 )
 
 _PURCHASE: Final = bindparam("purchase", type_=sa.Uuid())
 _SUM: Final = bindparam("sum", type_=sa.BigInteger())
+_BEFORE: Final = bindparam("before", type_=sa.BigInteger())
 _FROM_CALLER: Final = ("key", "requested", "reason", "created_at")
-#: Marks the sum as refunded if so much is left, and writes the refund and the event.
+#: Marks the sum as refunded if so much is left and nothing went back meanwhile, and writes the refund and the event.
 GIVE_BACK: Final = Guarded(
     sa.update(charges)
-    .where(charges.c.purchase_id == _PURCHASE, charges.c.refunded + _SUM <= charges.c.amount)
-    .values(refunded=charges.c.refunded + _SUM)
+    .where(
+        charges.c.purchase_id == _PURCHASE,
+        charges.c.returned.is_(False),
+        charges.c.refunded == _BEFORE,
+        charges.c.refunded + _SUM <= charges.c.amount,
+    )
+    .values(refunded=charges.c.refunded + _SUM, returned=charges.c.refunded + _SUM == charges.c.amount)
     .returning(charges.c.refunded),
     int,
     (
@@ -78,75 +96,112 @@ class Refunds:
 
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
         self._ctx = ctx
+        self._ledger = ctx.own(Ledger)
+        self._uses = ctx.own(VoucherUses)
 
-    async def give(self, wish: Wish) -> Charge:
-        """See `Payments.refund`."""
+    async def give(self, wish: Wish, tell: Tell | None = None) -> Charge:
+        """See `Payments.refund`; publish also what *tell* makes of it."""
         if wish.amount is not None and wish.amount <= 0:
             raise ValueError(f"a refund of {wish.amount} is out of bounds; give back 1 or more, or None for the rest")
         charge = await self._ctx.db.first(CHARGE_OF_PURCHASE, purchase_id=wish.purchase_id)
         try:
             async with self._ctx.db.transaction() as session:
-                return await self._give(session, wish, charge)
+                return await self._give(session, wish, charge, tell)
         except errors.UniqueViolation as error:  # at this moment another purchase used the key
             raise _conflict(wish) from error
 
-    async def _give(self, session: Session, wish: Wish, charge: Charge | None) -> Charge:
+    async def _give(self, session: Session, wish: Wish, charge: Charge | None, tell: Tell | None) -> Charge:
         if charge is not None:
+            await self._uses.lock(session, charge)
             await session.first(LOCK_WALLET, user_id=charge.user_id)
+            charge = await session.first(LOCK_CHARGE, purchase_id=wish.purchase_id)
         earlier = await session.first(EARLIER, key=wish.key)
-        charge = await session.first(CHARGE_OF_PURCHASE, purchase_id=wish.purchase_id)
         if earlier is not None:
             return _first_outcome(earlier, wish, charge)
         if charge is None:
             raise NothingToRefund(f"The purchase {wish.purchase_id} was never charged.")
-        return await self._move(session, wish, charge, amount_of(wish, charge))
+        after = with_refunded(charge, charge.refunded + amount_of(wish, charge))
+        await self._move(session, wish, charge, after)
+        if tell is not None:
+            await self._ctx.events.publish(session, tell(charge, after))
+        return after
 
-    async def _move(self, session: Session, wish: Wish, charge: Charge, amount: int) -> Charge:
+    async def _move(self, session: Session, wish: Wish, charge: Charge, after: Charge) -> None:
         now = self._ctx.clock.now()
-        movement = Movement(
-            id=new_id(),
-            key=f"refund:{wish.key}",
-            kind=REFUND,
-            user_id=charge.user_id,
-            account=revenue_account(charge.course_id),
-            amount=amount,
-            currency=charge.currency,
-            course_id=charge.course_id,
-            reference=charge.purchase_id,
-            reason=wish.reason,
-            created_at=now,
-        )
-        # The wallet comes first here as it does when a charge is taken: the same order everywhere, no deadlock.
-        await credit(session, movement)
+        amount = after.refunded - charge.refunded
+        # Voucher, wallet, charge, as when a charge is taken: the same order everywhere, no deadlock.
+        if amount:
+            await self._ledger.credit(session, movement_of(wish, charge, after, now))
+        await CREDITED()
         refunded = await session.guarded(
             GIVE_BACK,
             purchase=charge.purchase_id,
+            before=charge.refunded,
             sum=amount,
             refund_key=wish.key,
             refund_requested=wish.amount,
             refund_reason=wish.reason,
             refund_created_at=now,
-            **self._ctx.events.row(_refunded(charge, amount, wish.reason)),
+            **self._ctx.events.row(_refunded(after, amount, wish.reason)),
         )
         if refunded is None:
             raise _too_little(charge)
+        if after.returned:
+            await self._uses.give_back(session, charge, now)
         session.after_commit(self._ctx.events.announce)
-        return msgspec.structs.replace(charge, refunded=refunded)
 
 
 def amount_of(wish: Wish, charge: Charge) -> int:
-    """Return how much *wish* is of *charge*, or raise `NothingToRefund`."""
+    """Return how much *wish* is of *charge*, or raise `NothingToRefund`.
+
+    Of a charge of nothing that used a voucher it is 0, once: only the use goes back.
+    """
     left = charge.amount - charge.refunded
     amount = left if wish.amount is None else wish.amount
-    if left == 0 or amount > left:
+    nothing_left = charge.returned or (left == 0 and charge.voucher_id is None)
+    if nothing_left or amount > left:
         raise _too_little(charge)
     return amount
+
+
+def with_refunded(charge: Charge, refunded: int) -> Charge:
+    """Return *charge* as it is when *refunded* of it, and no more, has gone back."""
+    return msgspec.structs.replace(charge, refunded=refunded, returned=refunded == charge.amount)
+
+
+def promotional_of(amount: int, promotional: int, refunded: int) -> int:
+    """Return how much promotional credit went back when *refunded* of a charge did.
+
+    The charge took *amount*, first of it *promotional* from promotional credit. Last in, first out: what was taken
+    last, the refundable part, goes back first.
+    """
+    return max(0, refunded - (amount - promotional))
+
+
+def movement_of(wish: Wish, charge: Charge, after: Charge, now: datetime) -> Movement:
+    """Return the movement of money that makes *charge* what it is *after* the refund."""
+    before_and_after = (promotional_of(charge.amount, charge.promotional, one.refunded) for one in (charge, after))
+    promotional_before, promotional_after = before_and_after
+    return Movement(
+        id=new_id(),
+        key=f"refund:{wish.key}",
+        kind=REFUND,
+        user_id=charge.user_id,
+        account=revenue_account(charge.course_id),
+        amount=after.refunded - charge.refunded,
+        promotional=promotional_after - promotional_before,
+        currency=charge.currency,
+        course_id=charge.course_id,
+        reference=charge.purchase_id,
+        reason=wish.reason,
+        created_at=now,
+    )
 
 
 def _first_outcome(earlier: Earlier, wish: Wish, charge: Charge | None) -> Charge:
     if charge is None or (earlier.purchase_id, earlier.requested) != (wish.purchase_id, wish.amount):
         raise _conflict(wish)
-    return msgspec.structs.replace(charge, refunded=earlier.refunded_after)
+    return with_refunded(charge, earlier.refunded_after)
 
 
 def _conflict(wish: Wish) -> ChargeConflict:
@@ -158,13 +213,14 @@ def _too_little(charge: Charge) -> NothingToRefund:
     return NothingToRefund(f"{left} of {charge.amount} {charge.currency} (minor units) are left.")
 
 
-def _refunded(charge: Charge, amount: int, reason: str) -> ChargeRefunded:
+def _refunded(after: Charge, amount: int, reason: str) -> ChargeRefunded:
     return ChargeRefunded(
-        purchase_id=charge.purchase_id,
-        charge_id=charge.id,
-        user_id=charge.user_id,
-        course_id=charge.course_id,
+        purchase_id=after.purchase_id,
+        charge_id=after.id,
+        user_id=after.user_id,
+        course_id=after.course_id,
         amount=amount,
-        currency=charge.currency,
+        currency=after.currency,
         reason=reason,
+        returned=after.returned,
     )

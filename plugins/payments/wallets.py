@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -13,13 +14,20 @@ from sqlalchemy import bindparam
 from kernel import Context, Page, PageQuery, page
 from kernel.contracts.payments_http import StatementLine, Wallet
 from kernel.database import Query
-from plugins.payments.charges import BALANCE, CHARGE
+from plugins.payments.adjustments import ADJUSTMENT
+from plugins.payments.charges import CHARGE
+from plugins.payments.holdings import HELD, Held
 from plugins.payments.redemption import VOUCHER
 from plugins.payments.refunds import REFUND
 from plugins.payments.settings import PaymentsSettings
 from plugins.payments.tables import entries, transfers
 
-LABELS: Final = {VOUCHER: "Voucher redeemed", CHARGE: "Course bought", REFUND: "Money back"}
+LABELS: Final = {
+    VOUCHER: "Voucher redeemed",
+    CHARGE: "Course bought",
+    REFUND: "Money back",
+    ADJUSTMENT: "Changed by an administrator",
+}
 
 
 class StatementRow(msgspec.Struct, frozen=True):
@@ -27,6 +35,7 @@ class StatementRow(msgspec.Struct, frozen=True):
 
     version: int
     amount: int
+    promotional: int
     balance_after: int
     id: UUID
     kind: str
@@ -40,8 +49,8 @@ class StatementRow(msgspec.Struct, frozen=True):
 #: The newest first; walks the index on (wallet, version), so that each page costs the same.
 MOVEMENTS: Final = Query(
     sa.select(
-        *(entries.c[name] for name in ("version", "amount", "balance_after")),
-        *(transfers.c[name] for name in StatementRow.__struct_fields__[3:]),
+        *(entries.c[name] for name in ("version", "amount", "promotional", "balance_after")),
+        *(transfers.c[name] for name in StatementRow.__struct_fields__[4:]),
     )
     .join(transfers, transfers.c.id == entries.c.transfer_id)
     .where(entries.c.wallet_id == bindparam("user_id"), entries.c.version < bindparam("before"))
@@ -50,6 +59,7 @@ MOVEMENTS: Final = Query(
     StatementRow,
 )
 _AFTER_ALL: Final = 2**63 - 1
+LINES_AT_ONCE: Final = 500  # of a statement that is read whole
 
 
 class Wallets:
@@ -59,14 +69,21 @@ class Wallets:
         self._ctx = ctx
 
     async def wallet(self, user_id: UUID) -> Wallet:
-        balance = await self._ctx.db.first(BALANCE, user_id=user_id)
-        return Wallet(balance=balance or 0, currency=self._ctx.deployment.currency)
+        held = await self._ctx.db.first(HELD, user_id=user_id) or Held()
+        return held.shown(self._ctx.deployment.currency)
 
     async def statement(self, user_id: UUID, query: PageQuery) -> Page[StatementLine]:
         before = query.after(int) or _AFTER_ALL
         rows = await self._ctx.db.all(MOVEMENTS, user_id=user_id, before=before, limit=query.limit + 1)
         found = page(rows, query, lambda movement: movement.version)
         return Page([_line(movement) for movement in found.items], found.next)
+
+    async def whole_statement(self, user_id: UUID) -> AsyncIterator[list[StatementLine]]:
+        """Yield all of it, some lines at a time, the newest first."""
+        before = _AFTER_ALL
+        while rows := await self._ctx.db.all(MOVEMENTS, user_id=user_id, before=before, limit=LINES_AT_ONCE):
+            yield [_line(movement) for movement in rows]
+            before = rows[-1].version
 
 
 def _line(row: StatementRow) -> StatementLine:
@@ -81,4 +98,5 @@ def _line(row: StatementRow) -> StatementLine:
         course_id=row.course_id,
         reason=row.reason,
         created_at=row.created_at,
+        promotional=row.promotional,
     )

@@ -7,11 +7,13 @@ from collections.abc import Iterable
 
 from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl, web
 from kernel.contracts.auth import AUTH
+from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS, ProfileChanged
 from plugins.users import migrations
 from plugins.users.api import LIST_USERS, UsersApi
 from plugins.users.handlers import UsersHandlers
 from plugins.users.pages import instructor_pages
+from plugins.users.personal_data import UsersPersonalData
 from plugins.users.profiles import Profiles
 from plugins.users.settings import UsersSettings
 from plugins.users.tables import metadata
@@ -24,7 +26,7 @@ class UsersPlugin(Plugin[UsersSettings]):
         name="users",
         version="1.0.0",
         summary="Profiles, instructors' pages and the directory",
-        provides=(USERS,),
+        provides=(USERS, PERSONAL_DATA),
         requires=(AUTH,),
         publishes=(ProfileChanged,),
     )
@@ -44,6 +46,7 @@ class UsersPlugin(Plugin[UsersSettings]):
     @hookimpl
     def services(self, ctx: Context[UsersSettings]) -> Iterable[Provide[object]]:
         yield Provide(USERS, lambda: contextlib.nullcontext(ctx.own(Profiles)))
+        yield Provide(PERSONAL_DATA, lambda: contextlib.nullcontext(UsersPersonalData(ctx)))
 
     @hookimpl
     def event_handlers(self, ctx: Context[UsersSettings]) -> Iterable[EventHandler]:

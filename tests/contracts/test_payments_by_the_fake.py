@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from uuid import UUID
-
 import pytest
 
-from kernel import Event
 from kernel.testing.contracts.payments import PaymentsContract
-from kernel.testing.fakes.courses import InMemoryCourses
-from kernel.testing.fakes.payments import InMemoryPayments
-
-
-class FakeHarness:
-    """Funds by writing the balance."""
-
-    charges_money = True
-
-    def __init__(self) -> None:
-        self.courses = InMemoryCourses()
-        self.payments = InMemoryPayments(self.courses)
-
-    async def fund(self, user_id: UUID, amount: int) -> None:
-        self.payments.balances[user_id] = await self.balance(user_id) + amount
-
-    async def balance(self, user_id: UUID) -> int:
-        return self.payments.balances.get(user_id, 0)
-
-    async def offer(self, price: int, *, status: str = "published") -> UUID:
-        return self.courses.add(price, status=status)
-
-    async def events(self) -> Sequence[Event]:
-        return self.payments.events
+from tests.contracts.memory import InMemoryHarness
 
 
 class TestFakePayments(PaymentsContract):
     """The service; there is no HTTP."""
 
     @pytest.fixture
-    def harness(self) -> FakeHarness:
-        return FakeHarness()
+    def harness(self) -> InMemoryHarness:
+        return InMemoryHarness()

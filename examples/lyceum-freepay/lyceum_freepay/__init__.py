@@ -7,7 +7,15 @@ from collections.abc import Iterable
 
 from kernel import Context, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl
 from kernel.contracts.courses import COURSES
-from kernel.contracts.payments import PAYMENTS, PurchaseCharged, VoucherBatchCreated, VoucherRedeemed, WalletToppedUp
+from kernel.contracts.payments import (
+    PAYMENTS,
+    ChargeRefunded,
+    PurchaseCharged,
+    VoucherBatchCreated,
+    VoucherRedeemed,
+    VoucherReturned,
+    WalletToppedUp,
+)
 from kernel.contracts.payments_http import MANAGE_VOUCHERS
 from lyceum_freepay import migrations
 from lyceum_freepay.api import freepay_routes
@@ -21,11 +29,18 @@ class FreePayPlugin(Plugin[FreePaySettings]):
 
     manifest = Manifest(
         name="freepay",
-        version="1.0.0",
+        version="1.1.0",
         summary="Payments where every course is free",
         provides=(PAYMENTS,),
         requires=(COURSES,),
-        publishes=(PurchaseCharged, VoucherBatchCreated, VoucherRedeemed, WalletToppedUp),
+        publishes=(
+            ChargeRefunded,
+            PurchaseCharged,
+            VoucherBatchCreated,
+            VoucherRedeemed,
+            VoucherReturned,
+            WalletToppedUp,
+        ),
     )
 
     @hookimpl
@@ -38,7 +53,7 @@ class FreePayPlugin(Plugin[FreePaySettings]):
 
     @hookimpl
     def permissions(self) -> Iterable[Permission]:
-        yield Permission(name=MANAGE_VOUCHERS, summary="Make and look at vouchers", roles=("admin",))
+        yield Permission(name=MANAGE_VOUCHERS, summary="Make, withdraw and look at vouchers", roles=("admin",))
 
     @hookimpl
     def services(self, ctx: Context[FreePaySettings]) -> Iterable[Provide[object]]:

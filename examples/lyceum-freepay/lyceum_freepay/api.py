@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -21,13 +22,15 @@ from kernel import (
     get,
     post,
     problems,
+    shared_page,
 )
-from kernel.contracts.payments import Quote, VoucherRefused
+from kernel.contracts.payments import Quote, Redemption, VoucherOffer, VoucherRefused
 from kernel.contracts.payments_http import (
     MANAGE_VOUCHERS,
+    CheckVoucher,
     NewVoucherBatch,
+    QuoteOrder,
     RedeemVoucher,
-    Redemption,
     StatementLine,
     VoucherBatch,
     VoucherCodes,
@@ -35,9 +38,13 @@ from kernel.contracts.payments_http import (
 )
 from kernel.database import Session
 from lyceum_freepay.batches import Batches
+from lyceum_freepay.export import table_of_codes, table_of_lines
 from lyceum_freepay.service import FreePayments
 from lyceum_freepay.settings import FreePaySettings
 from lyceum_freepay.wallets import Wallets
+
+#: Codes and wallets are nobody else's business: no proxy and no browser keeps them.
+TABLE: Final = {"Content-Type": "text/csv; charset=utf-8", "Cache-Control": "no-store"}
 
 
 class QuoteQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,26 +65,37 @@ class FreePayApi:
         """Return what the caller has."""
         return await self._wallets.wallet(request.principal.id)
 
-    async def statement(self, request: Request, query: PageQuery) -> Page[StatementLine]:
-        """List the vouchers that the caller redeemed, the newest first."""
-        return await self._wallets.statement(request.principal.id, query)
+    async def statement(self, request: Request, query: PageQuery) -> Answer[Encoded[Page[StatementLine]]]:
+        """List the top-ups that the caller redeemed, the newest first; with `Accept: text/csv` all, as a table."""
+        if _wants_table(request):
+            lines = await self._wallets.whole_statement(request.principal.id)
+            return Answer(Encoded(table_of_lines(lines)), headers=TABLE)
+        found = await self._wallets.statement(request.principal.id, query)
+        return shared_page(Page([msgspec.json.encode(line) for line in found.items], found.next), query)
 
     async def quote(self, request: Request, query: QuoteQuery) -> Quote:
         """Return that a course costs nothing, and what it would cost."""
         return await self._payments.quote(request.principal.id, query.course_id)
 
-    async def redeem(self, request: Request, body: RedeemVoucher, session: Session) -> Redemption:
-        """Redeem a voucher."""
-        return await self._wallets.redeem(session, request.principal.id, body.code)
+    async def quote_with_voucher(self, request: Request, body: QuoteOrder) -> Quote:
+        """Return the same, if the voucher can be used for the course."""
+        return await self._payments.quote(request.principal.id, body.course_id, voucher=body.voucher)
+
+    async def check(self, request: Request, body: CheckVoucher) -> VoucherOffer:
+        """Return what a voucher would do; nothing is used."""
+        return await self._payments.check(request.principal.id, body.code, body.course_id)
+
+    async def redeem(self, request: Request, body: RedeemVoucher) -> Redemption:
+        """Redeem a top-up."""
+        return await self._payments.redeem(request.principal.id, body.code, key=request.idempotency_key or "")
 
     async def create_batch(
         self, request: Request, body: NewVoucherBatch, session: Session
     ) -> Answer[Encoded[VoucherCodes]]:
         """Make vouchers. Only this answer shows their codes, with `Accept: text/csv` as a table."""
         made = await self._batches.create(session, body, request.principal.id, request.idempotency_key or "")
-        if "text/csv" in request.http.headers.get("Accept", ""):
-            table = "\r\n".join(["code", *made.codes, ""])
-            return Answer(Encoded(table.encode()), headers={"Content-Type": "text/csv; charset=utf-8"})
+        if _wants_table(request):
+            return Answer(Encoded(table_of_codes(made.codes)), headers=TABLE)
         return Answer(Encoded(msgspec.json.encode(made)))
 
     async def list_batches(self, query: PageQuery) -> Page[VoucherBatch]:
@@ -88,20 +106,17 @@ class FreePayApi:
         """Return one batch of vouchers."""
         return await self._batches.find(batch_id)
 
+    async def withdraw_batch(self, batch_id: UUID) -> VoucherBatch:
+        """Make the vouchers of a batch worthless from now on."""
+        return await self._batches.withdraw(batch_id)
+
 
 def freepay_routes(ctx: Context[FreePaySettings]) -> Iterable[Route]:
     api = FreePayApi(ctx)
     yield get("/wallet", api.wallet, permission=SIGNED_IN)
     yield get("/statement", api.statement, permission=SIGNED_IN)
     yield get("/quote", api.quote, permission=SIGNED_IN)
-    yield post(
-        "/vouchers/redeem",
-        api.redeem,
-        permission=SIGNED_IN,
-        problems=(VoucherRefused,),
-        idempotency=Idempotency.REQUIRED,
-        rate_limits=(RateLimit(ctx.settings.redeem_limit),),
-    )
+    yield from _code_routes(api, (RateLimit(ctx.settings.redeem_limit),))
     yield post(
         "/voucher-batches",
         api.create_batch,
@@ -112,3 +127,41 @@ def freepay_routes(ctx: Context[FreePaySettings]) -> Iterable[Route]:
     )
     yield get("/voucher-batches", api.list_batches, permission=MANAGE_VOUCHERS)
     yield get("/voucher-batches/{batch_id}", api.batch, permission=MANAGE_VOUCHERS)
+    yield post(
+        "/voucher-batches/{batch_id}/withdraw",
+        api.withdraw_batch,
+        permission=MANAGE_VOUCHERS,
+        idempotency=Idempotency.NONE,  # a repeat changes nothing
+    )
+
+
+def _code_routes(api: FreePayApi, guesses: tuple[RateLimit, ...]) -> Iterable[Route]:
+    """Return the routes that take a code, for each of which the limit on guesses counts."""
+    yield post(
+        "/quote",
+        api.quote_with_voucher,
+        permission=SIGNED_IN,
+        problems=(VoucherRefused, problems.NotFound),
+        idempotency=Idempotency.NONE,
+        rate_limits=guesses,
+    )
+    yield post(
+        "/vouchers/check",
+        api.check,
+        permission=SIGNED_IN,
+        problems=(VoucherRefused,),
+        idempotency=Idempotency.NONE,
+        rate_limits=guesses,
+    )
+    yield post(
+        "/vouchers/redeem",
+        api.redeem,
+        permission=SIGNED_IN,
+        problems=(VoucherRefused, problems.IdempotencyKeyReused),
+        idempotency=Idempotency.HANDLER,
+        rate_limits=guesses,
+    )
+
+
+def _wants_table(request: Request) -> bool:
+    return "text/csv" in request.http.headers.get("Accept", "")

@@ -13,12 +13,12 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles for SQLite too
 
 from kernel import Context, Page, PageQuery, new_id, page, problems
-from kernel.contracts.payments import VoucherBatchCreated
+from kernel.contracts.payments import Credit, VoucherBatchCreated, VoucherKind
 from kernel.contracts.payments_http import NewVoucherBatch, VoucherBatch, VoucherCodes
-from kernel.database import Command, Query, Session
+from kernel.database import Command, Query, Session, Timestamp
 from lyceum_freepay.codes import hash_code, make_code
 from lyceum_freepay.settings import FreePaySettings
-from lyceum_freepay.tables import batches, redemptions, vouchers
+from lyceum_freepay.tables import batches, vouchers
 
 _LAST_ID: Final = UUID(int=2**128 - 1)
 
@@ -28,9 +28,15 @@ class Stored(msgspec.Struct, frozen=True):
 
     id: UUID
     count: int
-    amount: int
+    kind: VoucherKind
+    amount: int | None
+    percent: int | None
+    price: int | None
+    course_ids: tuple[UUID, ...]
+    credit: Credit | None
     currency: str
     max_uses: int
+    max_uses_per_person: int
     valid_from: datetime | None
     valid_until: datetime | None
     tag: str
@@ -38,16 +44,21 @@ class Stored(msgspec.Struct, frozen=True):
     prefix: str
     created_by: UUID
     created_at: datetime
+    withdrawn_at: datetime | None
     request_hash: bytes
     redeemed: int
 
     def shown(self) -> VoucherBatch:
         values = msgspec.structs.asdict(self)
         del values["request_hash"]
-        return VoucherBatch(**values, withdrawn_at=None)
+        return VoucherBatch(**values)
 
 
-_USES: Final = sa.select(sa.func.count()).where(redemptions.c.batch_id == batches.c.id).scalar_subquery()
+_USES: Final = (
+    sa.select(sa.cast(sa.func.sum(vouchers.c.uses), sa.BigInteger))
+    .where(vouchers.c.batch_id == batches.c.id)
+    .scalar_subquery()
+)
 _BATCHES: Final = sa.select(*(batches.c[name] for name in Stored.__struct_fields__[:-1]), _USES.label("redeemed"))
 BY_ID: Final = Query(_BATCHES.where(batches.c.id == bindparam("batch_id")), Stored)
 BY_KEY: Final = Query(
@@ -70,10 +81,16 @@ ADD: Final = Query(
 ADD_VOUCHER: Final = Command(
     sa.insert(vouchers).values({name: bindparam(name) for name in ("code_hash", "id", "batch_id")}).values(uses=0)
 )
+#: Affects no row if there is no such batch, or it was withdrawn before.
+WITHDRAW: Final = Command(
+    sa.update(batches)
+    .where(batches.c.id == bindparam("batch_id"), batches.c.withdrawn_at.is_(None))
+    .values(withdrawn_at=bindparam("now", type_=Timestamp()))
+)
 
 
 class Batches:
-    """Makes and shows batches."""
+    """Makes, withdraws and shows batches."""
 
     def __init__(self, ctx: Context[FreePaySettings]) -> None:
         self._ctx = ctx
@@ -81,7 +98,8 @@ class Batches:
     async def create(self, session: Session, new: NewVoucherBatch, maker: UUID, key: str) -> VoucherCodes:
         """Make the batch, or answer again if it was made under the same *key*."""
         batch = self._batch(new, maker)
-        values = msgspec.structs.asdict(batch) | {"request_key": key}
+        courses = [str(course_id) for course_id in batch.course_ids]
+        values = msgspec.structs.asdict(batch) | {"request_key": key, "course_ids": courses}
         del values["redeemed"]
         if await session.first(ADD, **values) is None:
             batch = await self._again(session, maker, key, batch.request_hash)
@@ -95,12 +113,19 @@ class Batches:
             raise problems.NotFound
         return found.shown()
 
+    async def withdraw(self, batch_id: UUID) -> VoucherBatch:
+        """Make the vouchers of the batch worthless from now on."""
+        await self._ctx.db.run(WITHDRAW, batch_id=batch_id, now=self._ctx.clock.now())
+        return await self.find(batch_id)
+
     async def list(self, query: PageQuery) -> Page[VoucherBatch]:
         rows = await self._ctx.db.all(NEWEST, before=query.after(UUID) or _LAST_ID, limit=query.limit + 1)
         return page([row.shown() for row in rows], query, lambda batch: batch.id)
 
     def _batch(self, new: NewVoucherBatch, maker: UUID) -> Stored:
         values = msgspec.structs.asdict(new)
+        if new.kind != "top-up":
+            values["credit"] = None
         for name in ("valid_from", "valid_until"):
             values[name] = values[name] and values[name].astimezone(UTC)
         return Stored(
@@ -108,6 +133,7 @@ class Batches:
             currency=self._ctx.deployment.currency,
             created_by=maker,
             created_at=self._ctx.clock.now(),
+            withdrawn_at=None,
             request_hash=hashlib.sha256(msgspec.json.encode(new)).digest(),
             redeemed=0,
             **values,
@@ -123,8 +149,14 @@ class Batches:
         hashes = (hash_code(self._ctx.secrets, code) for code in self._codes(batch))
         rows = [{"code_hash": code_hash, "id": new_id(), "batch_id": batch.id} for code_hash in hashes]
         await session.run_many(ADD_VOUCHER, rows)
+        brought = batch.amount if batch.kind == "top-up" else None
         event = VoucherBatchCreated(
-            batch_id=batch.id, count=batch.count, amount=batch.amount, currency=batch.currency, tag=batch.tag
+            batch_id=batch.id,
+            count=batch.count,
+            amount=brought or 0,
+            currency=batch.currency,
+            tag=batch.tag,
+            kind=batch.kind,
         )
         await self._ctx.events.publish(session, event)
 

@@ -1,4 +1,4 @@
-"""What people collected by vouchers; nothing ever takes from it."""
+"""What people collected by top-ups; nothing ever takes from it."""
 
 from __future__ import annotations
 
@@ -11,57 +11,48 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles for SQLite too
 
-from kernel import Context, Event, Page, PageQuery, new_id, page
-from kernel.contracts.payments import VoucherRedeemed, VoucherRefused, WalletToppedUp
-from kernel.contracts.payments_http import Redemption, StatementLine, Wallet
-from kernel.database import Command, Query, Session, Timestamp
-from lyceum_freepay.codes import hash_code
+from kernel import Context, Page, PageQuery, new_id, page, problems
+from kernel.contracts.payments import Credit, Redemption, WalletToppedUp
+from kernel.contracts.payments_http import StatementLine, Wallet
+from kernel.database import Query, Session, Timestamp
 from lyceum_freepay.settings import FreePaySettings
-from lyceum_freepay.tables import batches, redemptions, vouchers
+from lyceum_freepay.tables import redemptions
+from lyceum_freepay.vouchers import Voucher, Vouchers, refused
 
 _LAST_ID: Final = UUID(int=2**128 - 1)
-
-
-class Voucher(msgspec.Struct, frozen=True):
-    """What a code stands for."""
-
-    id: UUID
-    batch_id: UUID
-    amount: int
-    max_uses: int
-    valid_from: datetime | None
-    valid_until: datetime | None
-
-
-VOUCHER: Final = Query(
-    sa.select(
-        vouchers.c.id,
-        vouchers.c.batch_id,
-        *(batches.c[name] for name in ("amount", "max_uses", "valid_from", "valid_until")),
-    )
-    .join(batches, batches.c.id == vouchers.c.batch_id)
-    .where(vouchers.c.code_hash == bindparam("code_hash")),
-    Voucher,
-)
-#: Affects no row if the person has redeemed the voucher before.
-ADD: Final = Command(
-    insert(redemptions)
-    .values({name: bindparam(name) for name in ("id", "user_id", "voucher_id", "batch_id", "amount")})
-    .values(created_at=bindparam("now", type_=Timestamp()))
-    .on_conflict_do_nothing(index_elements=["user_id", "voucher_id"])
-)
-#: Affects no row if the voucher is used up; the condition holds for the row as it is when it is changed.
-USE: Final = Command(
-    sa.update(vouchers)
-    .where(vouchers.c.id == bindparam("voucher"), vouchers.c.uses < bindparam("most"))
-    .values(uses=vouchers.c.uses + 1)
-)
 _BIG: Final = sa.BigInteger()
-BALANCE: Final = Query(
-    sa.select(sa.cast(sa.func.coalesce(sa.func.sum(redemptions.c.amount), 0), _BIG).label("balance")).where(
-        redemptions.c.user_id == bindparam("user_id")
+_USER: Final = bindparam("user_id", type_=sa.Uuid())
+
+#: Returns nothing if the person has used the key before.
+ADD: Final = Query(
+    insert(redemptions)
+    .values(
+        {name: bindparam(name) for name in ("id", "user_id", "voucher_id", "batch_id", "amount", "credit")}
+        | {"request_key": bindparam("key"), "created_at": bindparam("now", type_=Timestamp())}
+    )
+    .on_conflict_do_nothing(index_elements=["user_id", "request_key"])
+    .returning(redemptions.c.id),
+    UUID,
+)
+
+
+class Credits(msgspec.Struct, frozen=True):
+    """What a person has."""
+
+    balance: int
+    promotional: int
+
+
+def _sum(amount: sa.ColumnElement[int], name: str) -> sa.Label[int]:
+    return sa.cast(sa.func.coalesce(sa.func.sum(amount), 0), _BIG).label(name)
+
+
+_PROMOTIONAL: Final = sa.case((redemptions.c.credit == "promotional", redemptions.c.amount), else_=0)
+CREDITS: Final = Query(
+    sa.select(_sum(redemptions.c.amount, "balance"), _sum(_PROMOTIONAL, "promotional")).where(
+        redemptions.c.user_id == _USER
     ),
-    int,
+    Credits,
 )
 
 
@@ -70,58 +61,99 @@ class Line(msgspec.Struct, frozen=True):
 
     id: UUID
     voucher_id: UUID
+    batch_id: UUID
     amount: int
+    credit: Credit
     created_at: datetime
     balance: int
 
 
 _AFTER_IT: Final = sa.cast(sa.func.sum(redemptions.c.amount).over(order_by=redemptions.c.id), _BIG).label("balance")
 _LINES: Final = (
-    sa.select(*(redemptions.c[name] for name in Line.__struct_fields__[:-1]), _AFTER_IT)
-    .where(redemptions.c.user_id == bindparam("user_id"))
+    sa.select(*(redemptions.c[name] for name in Line.__struct_fields__[:-1]), redemptions.c.request_key, _AFTER_IT)
+    .where(redemptions.c.user_id == _USER)
     .subquery()
 )
+_LINE: Final = sa.select(*(_LINES.c[name] for name in Line.__struct_fields__))
+_NEWEST: Final = _LINE.order_by(_LINES.c.id.desc())
+ALL_LINES: Final = Query(_NEWEST, Line)
 LINES: Final = Query(
-    sa.select(_LINES)
-    .where(_LINES.c.id < bindparam("before"))
-    .order_by(_LINES.c.id.desc())
-    .limit(bindparam("limit", type_=sa.Integer())),
-    Line,
+    _NEWEST.where(_LINES.c.id < bindparam("before")).limit(bindparam("limit", type_=sa.Integer())), Line
 )
+LINE_OF_KEY: Final = Query(_LINE.where(_LINES.c.request_key == bindparam("key")), Line)
 
 
 class Wallets:
-    """Adds what vouchers bring."""
+    """Adds what top-ups bring."""
 
     def __init__(self, ctx: Context[FreePaySettings]) -> None:
         self._ctx = ctx
+        self._vouchers = ctx.own(Vouchers)
 
     async def wallet(self, user_id: UUID) -> Wallet:
-        return Wallet(balance=await self._ctx.db.one(BALANCE, user_id=user_id), currency=self._ctx.deployment.currency)
+        held = await self._ctx.db.one(CREDITS, user_id=user_id)
+        return Wallet(
+            balance=held.balance,
+            currency=self._ctx.deployment.currency,
+            refundable=held.balance - held.promotional,
+            promotional=held.promotional,
+        )
 
     async def statement(self, user_id: UUID, query: PageQuery) -> Page[StatementLine]:
         before = query.after(UUID) or _LAST_ID
         rows = await self._ctx.db.all(LINES, user_id=user_id, before=before, limit=query.limit + 1)
         return page([self._line(row) for row in rows], query, lambda line: line.id)
 
-    async def redeem(self, session: Session, user_id: UUID, typed: str) -> Redemption:
-        """Redeem the voucher whose code was *typed*, or raise `VoucherRefused` with the reason."""
-        now = self._ctx.clock.now()
-        voucher = await session.first(VOUCHER, code_hash=hash_code(self._ctx.secrets, typed))
-        if voucher is None:
-            raise _refused("unknown")
-        _check_time(voucher, now)
-        await _take_use(session, user_id, voucher, now)
-        currency = self._ctx.deployment.currency
-        for event in _events(user_id, voucher, currency):
-            await self._ctx.events.publish(session, event)
+    async def whole_statement(self, user_id: UUID) -> list[StatementLine]:
+        return [self._line(row) for row in await self._ctx.db.all(ALL_LINES, user_id=user_id)]
+
+    async def redeem(self, user_id: UUID, typed: str, key: str) -> Redemption:
+        """See `kernel.contracts.payments.Payments.redeem`."""
+        async with self._ctx.db.transaction() as session:
+            voucher = await self._vouchers.find(session, typed)
+            if await self._add(session, user_id, voucher, key):
+                await self._vouchers.require_usable(session, voucher, user_id)
+                await self._bring(session, user_id, voucher)
+            line = await session.one(LINE_OF_KEY, user_id=user_id, key=key)
+        if line.voucher_id != voucher.id:
+            raise problems.IdempotencyKeyReused("Choose a new key for another code.")
         return Redemption(
+            voucher_id=line.voucher_id,
+            batch_id=line.batch_id,
+            amount=line.amount,
+            currency=self._ctx.deployment.currency,
+            credit=line.credit,
+            balance=line.balance,
+        )
+
+    async def _add(self, session: Session, user_id: UUID, voucher: Voucher, key: str) -> bool:
+        """Write the redemption down before it is known to be possible; return False if there is one with the key."""
+        added = await session.first(
+            ADD,
+            id=new_id(),
+            user_id=user_id,
             voucher_id=voucher.id,
             batch_id=voucher.batch_id,
-            amount=voucher.amount,
-            currency=currency,
-            balance=await session.one(BALANCE, user_id=user_id),
+            amount=voucher.amount or 0,
+            credit=voucher.credit or "refundable",
+            key=key,
+            now=self._ctx.clock.now(),
         )
+        return added is not None
+
+    async def _bring(self, session: Session, user_id: UUID, voucher: Voucher) -> None:
+        if voucher.kind != "top-up" or voucher.amount is None or voucher.credit is None:
+            courses = [str(course_id) for course_id in voucher.course_ids]
+            raise refused("needs-course", kind=voucher.kind, course_ids=courses)
+        await self._vouchers.use(session, voucher, user_id, voucher.amount, None)
+        event = WalletToppedUp(
+            user_id=user_id,
+            amount=voucher.amount,
+            currency=voucher.currency,
+            source="voucher",
+            credit=voucher.credit,
+        )
+        await self._ctx.events.publish(session, event)
 
     def _line(self, row: Line) -> StatementLine:
         return StatementLine(
@@ -135,30 +167,5 @@ class Wallets:
             course_id=None,
             reason="",
             created_at=row.created_at,
+            promotional=row.amount if row.credit == "promotional" else 0,
         )
-
-
-def _check_time(voucher: Voucher, now: datetime) -> None:
-    if voucher.valid_from is not None and now < voucher.valid_from:
-        raise _refused("not-yet-valid")
-    if voucher.valid_until is not None and now >= voucher.valid_until:
-        raise _refused("expired")
-
-
-async def _take_use(session: Session, user_id: UUID, voucher: Voucher, now: datetime) -> None:
-    values = {"voucher_id": voucher.id, "batch_id": voucher.batch_id, "amount": voucher.amount}
-    if not await session.run(ADD, id=new_id(), user_id=user_id, now=now, **values):
-        raise _refused("already-redeemed")
-    if not await session.run(USE, voucher=voucher.id, most=voucher.max_uses):
-        raise _refused("used-up")
-
-
-def _refused(reason: str) -> VoucherRefused:
-    return VoucherRefused(extensions={"reason": reason})
-
-
-def _events(user_id: UUID, voucher: Voucher, currency: str) -> tuple[Event, ...]:
-    redeemed = VoucherRedeemed(
-        user_id=user_id, voucher_id=voucher.id, batch_id=voucher.batch_id, amount=voucher.amount, currency=currency
-    )
-    return redeemed, WalletToppedUp(user_id=user_id, amount=voucher.amount, currency=currency, source="voucher")

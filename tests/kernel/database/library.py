@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import Column, bindparam
+from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles for SQLite too
 
 from kernel.database import Command, Follow, Guarded, Json, Lookup, Query, Returned, Timestamp, new_metadata
 
@@ -38,6 +39,14 @@ loans: Final = sa.Table(
     Column("reader", sa.Text, nullable=False, unique=True),
     Column("note", sa.Text),
     Column("copies_left", sa.Integer),
+)
+
+readers: Final = sa.Table(
+    "readers",
+    metadata,
+    Column("name", sa.Text, primary_key=True),
+    Column("borrowed", sa.Integer, nullable=False),
+    sa.CheckConstraint("borrowed <= 3", name="borrowed"),
 )
 
 
@@ -110,4 +119,37 @@ LEND: Final = Guarded(
             },
         )
     ],
+)
+
+
+class Reader(msgspec.Struct, frozen=True):
+    """How many books somebody has borrowed, in all."""
+
+    name: str
+    borrowed: int
+
+
+READERS: Final = Query(sa.select(readers).order_by(readers.c.name), Reader)
+
+#: A copy is taken from the shelf, then the reader is counted one more, who need not be known yet.
+TAKE_COPY: Final = Query(LEND.guard, Stock)
+_READER: Final = bindparam("reader", type_=sa.Text())
+_COUNT_READER: Final = (
+    insert(readers)
+    .from_select(["name", "borrowed"], sa.select(_READER, sa.literal_column("1")))
+    .on_conflict_do_update(index_elements=["name"], set_={"borrowed": readers.c.borrowed + 1})
+    .returning(readers.c.name, readers.c.borrowed)
+)
+_SLIP: Final = Follow(
+    loans,
+    {
+        "book_id": Returned("id"),
+        "reader": bindparam("slip"),
+        "note": Returned("name"),
+        "copies_left": Returned("copies"),
+    },
+)
+BORROW: Final = Guarded(_COUNT_READER, Reader, [_SLIP], first=TAKE_COPY)
+BORROW_TOGETHER: Final = Guarded(
+    _COUNT_READER, Reader, [_SLIP], first=TAKE_COPY, first_key=("id", "id"), key=("reader", "name")
 )

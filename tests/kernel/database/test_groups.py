@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
@@ -18,8 +19,21 @@ from kernel.database import Database, Follow, Guarded
 from kernel.database.groups import GROUP_LIMIT, Groups
 from kernel.database.plans import Plan
 from tests.kernel.database.conftest import Open
-from tests.kernel.database.library import ADD_BOOK, COPIES, LEND, LOANS, SET_COPIES, Stock, books, loans
+from tests.kernel.database.library import (
+    ADD_BOOK,
+    BORROW_TOGETHER,
+    COPIES,
+    LEND,
+    LOANS,
+    READERS,
+    SET_COPIES,
+    Reader,
+    Stock,
+    books,
+    loans,
+)
 
+WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 LEND_TOGETHER = Guarded(LEND.guard, Stock, LEND.follows, key=("id", "id"))
 ADD_TOGETHER = Guarded(
     insert(books)
@@ -102,6 +116,56 @@ async def test_guard_that_inserts_is_made_for_several(db: Database) -> None:
     assert sorted(loan.reader for loan in await db.all(LOANS)) == ["Emma", "Ulysses"]
 
 
+async def borrow(db: Database, *wishes: tuple[UUID, str]) -> list[Reader | BaseException | None]:
+    """Let each reader take a copy of the book, all at the same moment."""
+    changes = [
+        db.guarded(BORROW_TOGETHER, id=book, reader=reader, slip=str(slip))
+        for slip, (book, reader) in enumerate(wishes)
+    ]
+    return await asyncio.gather(*changes, return_exceptions=True)
+
+
+async def test_changes_with_a_first_find_their_own_rows(db: Database, shelf: list[UUID]) -> None:
+    """What comes first, the guard and what follows belong to the same change, for each of a group."""
+    borrowed = await borrow(db, *((book, f"reader {n}") for n, book in enumerate(shelf)))
+
+    assert borrowed == [None, *(Reader(f"reader {n}", 1) for n in range(1, 10))]
+    written = {(loan.book_id, loan.note, loan.copies_left) for loan in await db.all(LOANS)}
+    assert written == {(shelf[n], f"reader {n}", n - 1) for n in range(1, 10)}
+    assert [reader.name for reader in await db.all(READERS)] == [f"reader {n}" for n in range(1, 10)]
+
+
+@pytest.mark.parametrize("turn", range(20))
+async def test_changes_that_share_a_row_see_each_other(db: Database, shelf: list[UUID], turn: int) -> None:
+    """Whether it is the row that comes first or the guard's that several want: each is counted."""
+    wishes = [(shelf[3], f"reader {n}") for n in range(8)]
+    wishes += [(shelf[n], "ada") for n in range(5, 8)]
+
+    borrowed = await borrow(db, *wishes)
+
+    assert sum(reader is not None for reader in borrowed[:8]) == 3
+    assert sorted(reader.borrowed for reader in borrowed[8:] if isinstance(reader, Reader)) == [1, 2, 3]
+    assert await db.one(COPIES, id=shelf[3]) == 0
+    assert len(await db.all(LOANS)) == 6
+
+
+async def test_constraint_of_one_change_with_a_first_leaves_the_others(db: Database, shelf: list[UUID]) -> None:
+    """Whoever has borrowed too much is refused, and the copy stays on the shelf."""
+    await borrow(db, *((shelf[9], "ada") for _ in range(3)))
+
+    borrowed = await asyncio.gather(
+        *(
+            db.guarded(BORROW_TOGETHER, id=shelf[place], reader=reader, slip=f"then {place}")
+            for place, reader in ((1, "bob"), (2, "ada"), (3, "eve"))
+        ),
+        return_exceptions=True,
+    )
+
+    assert isinstance(borrowed[1], errors.ConstraintViolation)
+    assert (borrowed[0], borrowed[2]) == (Reader("bob", 1), Reader("eve", 1))
+    assert [await db.one(COPIES, id=book) for book in shelf[1:4]] == [0, 2, 2]
+
+
 async def test_values_that_do_not_fit_are_refused_before_anything_happens(db: Database, shelf: list[UUID]) -> None:
     """The mistake of one call does not reach the others."""
     with pytest.raises(TypeError, match=r"misses the values \['reader'\]"):
@@ -149,7 +213,9 @@ async def test_insert_with_a_key_takes_its_values_from_a_select(db: Database) ->
 
 
 @pytest.mark.postgresql_only
-async def test_group_that_was_in_another_ones_way_is_made_one_by_one(open_db: Open, shelf: list[UUID]) -> None:
+async def test_group_that_was_in_another_ones_way_is_made_one_by_one(
+    open_db: Open, url: str, shelf: list[UUID]
+) -> None:
     """PostgreSQL ends one of two transactions that wait for each other; nobody of that group is refused for it."""
     db, other = await open_db(), await open_db()
     first, last = sorted(shelf[3:5])
@@ -157,10 +223,21 @@ async def test_group_that_was_in_another_ones_way_is_made_one_by_one(open_db: Op
     async with other.transaction() as session:
         await session.run(SET_COPIES, id=last, copies=7)
         lending = asyncio.create_task(lend(db, (first, "ada"), (last, "bob")))
-        await asyncio.sleep(0.3)  # it holds the first and waits for the last; before long PostgreSQL looks for circles
+        await somebody_waits(url)  # it holds the first, wants the last; before long PostgreSQL looks for circles
         await session.run(SET_COPIES, id=first, copies=7)
 
     assert await lending == [Stock(first, 6), Stock(last, 6)]
+
+
+async def somebody_waits(url: str) -> None:
+    """Return when a transaction waits for a lock of another."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with asyncio.timeout(10):
+            while not await connection.fetchval(WAITERS):  # noqa: ASYNC110  # the server tells nobody
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
 
 
 class Desk:

@@ -14,7 +14,20 @@ from sqlalchemy.dialects import postgresql, sqlite
 from kernel import errors
 from kernel.database import Database, Follow, Guarded, Query, outbox_follow
 from kernel.database.tables import outbox
-from tests.kernel.database.library import ADD_BOOK, COPIES, LEND, LOANS, Loan, Stock, books, loans
+from tests.kernel.database.library import (
+    ADD_BOOK,
+    BORROW,
+    COPIES,
+    LEND,
+    LOANS,
+    READERS,
+    TAKE_COPY,
+    Loan,
+    Reader,
+    Stock,
+    books,
+    loans,
+)
 
 
 async def test_guarded_does_all_when_the_guard_finds_a_row(db: Database) -> None:
@@ -118,3 +131,60 @@ async def test_guarded_names_missing_and_unknown_values(db: Database) -> None:
         await db.guarded(LEND, id=book, reader="ada", writer="jane")
 
     assert await db.one(COPIES, id=book) == 1
+
+
+async def test_change_that_comes_first_is_told_to_what_follows(db: Database) -> None:
+    """The row of the guard is returned, and what follows has the values of both."""
+    book = uuid4()
+    await db.run(ADD_BOOK, id=book, title="Emma", copies=5)
+
+    assert await db.guarded(BORROW, id=book, reader="ada", slip="1") == Reader("ada", 1)
+    assert await db.guarded(BORROW, id=book, reader="ada", slip="2") == Reader("ada", 2)
+    assert await db.one(COPIES, id=book) == 3
+    assert await db.all(LOANS) == [Loan(book, "1", "ada", 4), Loan(book, "2", "ada", 3)]
+
+
+async def test_guarded_does_nothing_when_what_comes_first_finds_nothing(db: Database) -> None:
+    """Neither the guard nor what follows happens then."""
+    book = uuid4()
+    await db.run(ADD_BOOK, id=book, title="Emma", copies=0)
+
+    assert await db.guarded(BORROW, id=book, reader="ada", slip="1") is None
+    assert await db.all(READERS) == []
+    assert await db.all(LOANS) == []
+
+
+async def test_what_came_first_is_undone_by_a_constraint(db: Database) -> None:
+    """Whether the guard breaks it or what follows: nothing is left."""
+    book = uuid4()
+    await db.run(ADD_BOOK, id=book, title="Emma", copies=9)
+    for slip in ("1", "2", "3"):
+        await db.guarded(BORROW, id=book, reader="ada", slip=slip)
+
+    with pytest.raises(errors.ConstraintViolation):
+        await db.guarded(BORROW, id=book, reader="ada", slip="4")
+    with pytest.raises(errors.UniqueViolation):
+        await db.guarded(BORROW, id=book, reader="bob", slip="1")
+
+    assert await db.one(COPIES, id=book) == 6
+    assert await db.all(READERS) == [Reader("ada", 3)]
+    assert len(await db.all(LOANS)) == 3
+
+
+async def test_guarded_with_a_first_has_both_keys_or_none() -> None:
+    """Of a group it has to be known whose row each is, of the guard as of what comes first."""
+    with pytest.raises(TypeError, match="both keys or none"):
+        Guarded(LEND.guard, Stock, first=TAKE_COPY, key=("id", "id"))
+
+
+@pytest.mark.postgresql_only
+async def test_guard_after_a_first_takes_its_values_from_a_select(db: Database) -> None:
+    """A guard that can not be made to wait for what comes first is refused at its first use, with the remedy."""
+    add = Guarded(
+        sa.insert(books).values(id=bindparam("id"), title="Emma", copies=1).returning(books.c.id, books.c.copies),
+        Stock,
+        first=TAKE_COPY,
+    )
+
+    with pytest.raises(TypeError, match="an update or an insert from a select"):
+        await db.guarded(add, id=uuid4())

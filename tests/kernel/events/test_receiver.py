@@ -15,6 +15,7 @@ from kernel.database.tables import inbox, outbox
 from kernel.events.outbox import Entry, Log
 from kernel.events.receiver import Receiver
 from kernel.events.relay import Relay
+from kernel.events.settings import EventSettings
 from tests.kernel.events.house import House, Process, Sold, write_down
 
 ORDER = Query(sa.select(inbox.c.event_id).order_by(inbox.c.seq), sa.Uuid().python_type)
@@ -29,6 +30,9 @@ class Collected:
     async def send(self, source: str, entries: Sequence[Entry]) -> None:
         self.entries.extend(entries)
 
+    async def forget(self, source: str) -> None:
+        self.entries.clear()
+
 
 def a_receiver(house: House, process: Process, names: Sequence[str] = ("note",)) -> Receiver:
     return Receiver(
@@ -36,6 +40,7 @@ def a_receiver(house: House, process: Process, names: Sequence[str] = ("note",))
         [on(Sold, write_down, name=name) for name in names],
         [Log("shop", process.databases["shop"])],
         received=lambda handlers: None,
+        settings=EventSettings(),
         clock=house.clock,
         log=structlog.get_logger(),
     )

@@ -11,7 +11,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from kernel import IDENTITY, Principal, Route, new_id, problems
+from kernel import IDENTITY, Identity, Principal, Request, Route, errors, new_id, problems
 from kernel.clock import SystemClock
 from kernel.database import Database
 from kernel.database.opening import DatabaseSettings, open_database
@@ -31,23 +31,38 @@ MOUNT = "/api/v1/notes"
 log = structlog.get_logger()
 
 
-class Tokens:
-    """Believes a token of the form `permission+permission:uuid`."""
+class Tokens(Identity):
+    """Believes a token of the form `permission+permission:uuid`, with `:uuid` of an actor behind it."""
+
+    def __init__(self, acted: list[str]) -> None:
+        self._acted = acted
 
     async def authenticate(self, request: web.Request) -> Principal | None:
         header = request.headers.get("Authorization")
         if header is None:
             return None
-        names, _, user = header.removeprefix("Bearer ").partition(":")
-        if not user:
+        names, _, people = header.removeprefix("Bearer ").partition(":")
+        if not people:
             raise problems.NotSignedIn("The token is not valid.")
-        permissions = frozenset(names.split("+"))
-        return Principal(id=UUID(user), session=UUID(int=1), roles=frozenset(), permissions=permissions)
+        person, _, actor = people.partition(":")
+        return Principal(
+            id=UUID(person),
+            session=UUID(int=1),
+            roles=frozenset(),
+            permissions=frozenset(names.split("+")),
+            actor=UUID(actor) if actor else None,
+        )
+
+    async def record_acting(self, request: Request, route: str) -> None:
+        if "unrecorded" in request.principal.permissions:
+            raise errors.DatabaseUnavailable("nothing can be written down")
+        self._acted.append(route)
 
 
-def bearing(*permissions: str, person: UUID | None = None) -> dict[str, str]:
-    """Return the headers of a person with *permissions*."""
-    return {"Authorization": f"Bearer {'+'.join(permissions)}:{person or new_id()}"}
+def bearing(*permissions: str, person: UUID | None = None, actor: UUID | None = None) -> dict[str, str]:
+    """Return the headers of a person with *permissions*, for whom *actor* may stand in."""
+    people = [str(person or new_id()), *([str(actor)] if actor else [])]
+    return {"Authorization": f"Bearer {':'.join(('+'.join(permissions), *people))}"}
 
 
 def unused_database() -> Database:
@@ -78,12 +93,13 @@ async def serving(
     failed: str | None = None,
     identity: bool = True,
     told: list[AccessLine] | None = None,
+    acted: list[str] | None = None,
     metrics: HttpMetrics | None = None,
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Serve *routes* under `MOUNT`."""
     services = Services()
     if identity:
-        services.provide(IDENTITY, Tokens())
+        services.provide(IDENTITY, Tokens([] if acted is None else acted))
     settings = settings or HttpSettings()
     notes = Mounted(
         plugin="notes",

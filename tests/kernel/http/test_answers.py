@@ -280,6 +280,22 @@ async def test_download_streams_with_our_headers() -> None:
         assert UUID(response.headers["X-Request-ID"])
 
 
+async def test_handler_may_answer_by_a_value_or_by_a_response() -> None:
+    """What the caller accepts decides; a value is encoded and tagged as ever, a response is sent as it is."""
+
+    async def export(request: Request) -> Note | web.StreamResponse:
+        if "text/csv" in request.http.headers["Accept"]:
+            return web.Response(text="a,b", content_type="text/csv")
+        return NOTE
+
+    async with serving([get("", export, permission=PUBLIC)]) as client:
+        value = await client.get(MOUNT, headers={"Accept": "application/json"})
+        table = await client.get(MOUNT, headers={"Accept": "text/csv"})
+
+        assert (await value.json(), "ETag" in value.headers) == (msgspec.to_builtins(NOTE), True)
+        assert (await table.text(), "ETag" in table.headers) == ("a,b", False)
+
+
 async def _lines() -> AsyncIterator[bytes]:
     for _ in range(1000):
         yield b"a,b\n"

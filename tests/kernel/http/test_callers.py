@@ -39,6 +39,8 @@ ROUTES = [
     get("/public", who, permission=PUBLIC),
     get("/signed-in", who, permission=SIGNED_IN),
     get("/readers", who, permission="notes.read"),
+    post("/readers", who, permission="notes.read", idempotency=Idempotency.NONE),
+    post("/writers", who, permission="notes.write", idempotency=Idempotency.NONE),
     post("/public", who, permission=PUBLIC, idempotency=Idempotency.NONE),
     get("/story", story, permission=PUBLIC),
     get("/address", address, permission=PUBLIC),
@@ -122,6 +124,34 @@ async def test_address_is_believed_of_trusted_proxies_only(
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     async with serving(ROUTES, settings=HttpSettings(trusted_proxies=trusted)) as client:
         assert await (await client.get(f"{MOUNT}/address", headers=headers)).json() == expected
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "recorded"),
+    [
+        ("POST", "/readers", ["POST /api/v1/notes/readers"]),
+        ("GET", "/readers", []),
+        ("POST", "/writers", []),
+    ],
+)
+async def test_change_in_the_place_of_another_is_recorded_before_it_is_made(
+    method: str, path: str, recorded: list[str]
+) -> None:
+    """A read is not, nor what the permission forbids."""
+    acted: list[str] = []
+    async with serving(ROUTES, acted=acted) as client:
+        status = (await client.request(method, MOUNT + path, headers=bearing("notes.read", actor=new_id()))).status
+
+        assert (status, acted) == (403 if path == "/writers" else 200, recorded)
+
+
+async def test_change_that_can_not_be_recorded_is_not_made() -> None:
+    """Whoever stands in for another does nothing unseen; a person for themselves needs no record."""
+    async with serving(ROUTES) as client:
+        acting = await client.post(f"{MOUNT}/readers", headers=bearing("notes.read", "unrecorded", actor=new_id()))
+        themselves = await client.post(f"{MOUNT}/readers", headers=bearing("notes.read", "unrecorded"))
+
+        assert (acting.status, themselves.status) == (503, 200)
 
 
 COOKIE = {"Cookie": "refresh=abc"}

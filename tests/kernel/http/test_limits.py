@@ -7,6 +7,7 @@ import os
 import signal
 
 import aiohttp
+import msgspec
 import pytest
 import structlog
 from redis.asyncio import Redis
@@ -26,6 +27,16 @@ async def fine() -> str:
     return "fine"
 
 
+class Order(msgspec.Struct, forbid_unknown_fields=True):
+    """What may be tried too often with a *code*."""
+
+    code: str | None = None
+
+
+async def order(body: Order) -> str:
+    return "fine"
+
+
 ROUTES = [
     post(
         "/code",
@@ -35,6 +46,23 @@ ROUTES = [
         rate_limits=(RateLimit("3/hour", by="address"), RateLimit("100/day", by="address")),
     ),
     post("/voucher", fine, permission=SIGNED_IN, idempotency=Idempotency.NONE, rate_limits=(RateLimit("2/minute"),)),
+    *(
+        post(
+            path,
+            fine,
+            permission=SIGNED_IN,
+            idempotency=Idempotency.NONE,
+            rate_limits=(RateLimit("2/minute", scope="tries"),),
+        )
+        for path in ("/check", "/redeem")
+    ),
+    post(
+        "/order",
+        order,
+        permission=SIGNED_IN,
+        idempotency=Idempotency.NONE,
+        rate_limits=(RateLimit("2/minute", member="code"), RateLimit("3/minute", by="address", member="code")),
+    ),
     get("/search", fine, permission=PUBLIC, rate_limits=(RateLimit("2/minute"),)),
     post("", fine, permission=PUBLIC, idempotency=Idempotency.NONE),
     get("", fine, permission=PUBLIC),
@@ -67,6 +95,30 @@ async def test_limit_of_a_principal_is_each_persons_own(limiter: Limiter) -> Non
     async with serving(ROUTES, limiter=limiter) as client:
         assert await statuses(client, "/voucher", 3, ada) == [200, 200, 429]
         assert await statuses(client, "/voucher", 3, ben) == [200, 200, 429]
+
+
+async def test_limits_of_one_scope_count_together(limiter: Limiter) -> None:
+    """Whoever used them up on one route has none left on the other; a route of no scope counts by itself."""
+    ada, ben = bearing("any", person=new_id()), bearing("any", person=new_id())
+    async with serving(ROUTES, limiter=limiter) as client:
+        assert await statuses(client, "/check", 1, ada) == [200]
+        assert await statuses(client, "/redeem", 2, ada) == [200, 429]
+        assert await statuses(client, "/check", 1, ada) == [429]
+        assert await statuses(client, "/voucher", 2, ada) == [200, 200]
+        assert await statuses(client, "/redeem", 2, ben) == [200, 200]
+
+
+async def test_limit_on_a_member_of_the_body_counts_who_sends_it(limiter: Limiter) -> None:
+    """By person and by address; whoever leaves it out, or sends null, is not counted."""
+    ada, ben = bearing("any", person=new_id()), bearing("any", person=new_id())
+    async with serving(ROUTES, limiter=limiter) as client:
+
+        async def ordered(person: dict[str, str], *bodies: dict[str, str | None]) -> list[int]:
+            return [(await client.post(f"{MOUNT}/order", json=body, headers=person)).status for body in bodies]
+
+        assert await ordered(ada, {}, {"code": None}, {}, {"code": "A"}, {"code": "B"}) == [200] * 5
+        assert await ordered(ada, {"code": "C"}, {}) == [429, 200]
+        assert await ordered(ben, {"code": "A"}, {}) == [429, 200]
 
 
 async def test_limit_of_a_principal_counts_strangers_by_address(limiter: Limiter) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kernel import Check, Context, Manifest, Plugin, Secret, Settings, hookimpl
+from kernel.gauges import Gauges
 from kernel.http.operators import OperationsSettings
 from kernel.http.readiness import PROBE_SECONDS
 from kernel.http.report import shown
@@ -72,6 +75,18 @@ def grey_sky(monkeypatch: pytest.MonkeyPatch) -> None:
 def verdict(answer: dict[str, Any], check: str, plugin: str = "weather") -> dict[str, Any]:
     (found,) = [one for one in answer["checks"] if one["check"] == check and one["plugin"] == plugin]
     return dict(found)
+
+
+class GardenPlugin(Plugin):
+    """Counts its trees."""
+
+    manifest: ClassVar[Manifest] = Manifest(name="garden", version="1")
+
+    @hookimpl
+    def lifespan(self, ctx: Context) -> AbstractAsyncContextManager[None]:
+        for trees in (3, 4):
+            ctx.gauges.set("trees", trees, "Trees that stand")
+        return contextlib.nullcontext()
 
 
 async def test_live_answers_whoever_asks(deploy: Deploy) -> None:
@@ -137,7 +152,7 @@ async def test_plugins_tells_what_is_on(deploy: Deploy) -> None:
 
     assert (found["auth"]["state"], found["auth"]["provides"], found["auth"]["requires"]) == (
         "started",
-        ["auth/1"],
+        ["auth/1", "personal_data/1"],
         ["mail/1"],
     )
     assert "POST /api/v1/auth/codes" in found["auth"]["routes"]
@@ -242,3 +257,26 @@ def test_wrong_network_is_refused_with_the_remedy() -> None:
     """The message shows how a network is written."""
     with pytest.raises(ValueError, match=r"^allowed: '10.0.0' is not a network; write it as '10.0.0.0/8'$"):
         OperationsSettings(allowed=("10.0.0",))
+
+
+async def test_metrics_show_what_plugins_set(deploy: Deploy) -> None:
+    """As it was set last, with the plugin's name."""
+    deployment = await deploy(plugins=[GardenPlugin], sections=NEAR)
+
+    async with deployment.client().get("/metrics") as answer:
+        families = {family.name: family for family in text_string_to_metric_families(await answer.text())}
+
+    trees = families["lyceum_trees"]
+    assert (trees.type, trees.documentation) == ("gauge", "Trees that stand")
+    assert [(sample.labels, sample.value) for sample in trees.samples] == [({"plugin": "garden"}, 4.0)]
+
+
+@pytest.mark.parametrize("name", ["", "Trees", "old trees", "trees\n", "4trees"])
+def test_gauges_have_names_that_can_be_read(name: str) -> None:
+    """Any other would break the whole answer."""
+    gauges = Gauges()
+
+    with pytest.raises(ValueError, match="is no name of a gauge"):
+        gauges.of("garden").set(name, 1, "Trees that stand")
+
+    assert list(gauges) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +23,11 @@ async def fine() -> str:
     return "fine"
 
 
-ROUTES = [get("", fine, permission=PUBLIC)]
+async def much() -> str:
+    return "much " * 20_000
+
+
+ROUTES = [get("", fine, permission=PUBLIC), get("/much", much, permission=PUBLIC)]
 
 
 @asynccontextmanager
@@ -82,6 +87,22 @@ async def test_client_that_drips_its_headers_is_let_go() -> None:
                 break
 
         assert ended.done()
+
+
+@pytest.mark.parametrize(("pause", "whole"), [(0.1, True), (1.5, False)])
+async def test_client_that_does_not_read_its_answers_is_let_go(pause: float, whole: bool) -> None:
+    """What it asked for lies in memory only for so long; a client that reads on in time gets everything."""
+    settings, asked = HttpSettings(sending_seconds=0.5), 200
+    async with serving(ROUTES, settings=settings) as client, connected(client) as (reader, writer):
+        writer.write(f"GET {MOUNT}/much HTTP/1.1\r\nHost: a\r\n\r\n".encode() * asked)
+        writer.write(f"GET {MOUNT} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+        await asyncio.sleep(pause)
+        read = b""
+        with contextlib.suppress(ConnectionResetError):
+            while piece := await asyncio.wait_for(reader.read(2**20), 5):
+                read += piece
+
+    assert (read.count(b"HTTP/1.1 200 ") == asked + 1) is whole
 
 
 async def test_crowd_from_one_address_is_limited() -> None:

@@ -133,6 +133,10 @@ REFUSED: Final[list[tuple[Route, str]]] = [
         "notes: routes(): GET /: plain has the rate limit 'often'; write it like '5/hour'",
     ),
     (
+        get("", plain, permission=PUBLIC, rate_limits=(RateLimit("5/hour", member="code"),)),
+        "notes: routes(): GET /: plain limits requests with 'code'; name a field of its body, a Struct",
+    ),
+    (
         post("", plain, permission=PUBLIC),
         (
             "notes: routes(): POST /: plain keeps idempotency keys (OPTIONAL) but takes no 'session'; "

@@ -14,7 +14,7 @@ from kernel.clock import SystemClock
 from kernel.deployment import Deployment
 from kernel.http.application import build_application
 from kernel.http.callers import identify
-from kernel.http.identity import IDENTITY, Principal
+from kernel.http.identity import IDENTITY, Identity, Principal
 from kernel.http.limits import Limiter
 from kernel.http.metrics import HttpMetrics
 from kernel.http.serving import runner
@@ -40,7 +40,7 @@ def templates(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
-class Known:
+class Known(Identity):
     """Vouches for one person, whoever asks."""
 
     def __init__(self, caller: Principal | None) -> None:

@@ -6,8 +6,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
+from kernel.contracts.audit import ActRecorded
 from kernel.contracts.auth import Account
 from kernel.database import Query
 from kernel.database.tables import outbox
@@ -79,9 +81,17 @@ async def administrator(deployment: Deployment, email: str = "root@example.org")
     return await signed_in(deployment, email)
 
 
+async def told_acts(deployment: Deployment, action: str = "") -> list[dict[str, Any]]:
+    """Return the acts that auth has told, or only those named *action*, in their order."""
+    rows = await deployment.platform.context("auth").db.all(_ACTS)
+    acts = [msgspec.json.decode(row) for row in rows]
+    return [act for act in acts if action in ("", act["action"])]
+
+
 async def published(deployment: Deployment, plugin: str = "auth") -> list[str]:
     """Return the types of the events that *plugin* has published, in their order."""
     return await deployment.platform.context(plugin).db.all(_PUBLISHED)
 
 
+_ACTS = Query(sa.select(outbox.c.data).where(outbox.c.type == ActRecorded.name).order_by(outbox.c.seq), bytes)
 _PUBLISHED = Query(sa.select(outbox.c.type).order_by(outbox.c.seq), str)

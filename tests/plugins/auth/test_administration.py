@@ -197,7 +197,8 @@ async def test_disabled_account_is_out_at_once(deploy: Deploy) -> None:
     assert answer["active"] is False
     assert await status(client, "GET", SESSIONS) == 401
     assert await status(client, "POST", "/api/v1/auth/tokens", {"refresh_token": ada["refresh_token"]}) == 401
-    assert (await published(deployment))[-2:] == ["auth.user_disabled.v1", "auth.session_revoked.v1"]
+    told = (await published(deployment))[-3:]
+    assert told == ["auth.user_disabled.v1", "auth.session_revoked.v1", "audit.act_recorded.v1"]
 
 
 async def test_changes_of_an_account_are_counted(deploy: Deploy) -> None:

@@ -10,11 +10,12 @@ import pytest
 from kernel.database import Command
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
-from plugins.auth import identity
+from plugins.auth import remembered
 from plugins.auth.identity import AuthIdentity
 from plugins.auth.keys import KeyRing
 from plugins.auth.revocations import Revocations
 from plugins.auth.tables import signing_keys
+from tests.plugins.auth.browsing import Browser, browse
 from tests.plugins.auth.signing_in import SESSIONS, administrator, sign_in, signed_in, status
 
 LIMIT = 5.0  # seconds
@@ -75,6 +76,64 @@ async def test_demotion_and_disabling_reach_other_processes(deploy: Deploy) -> N
     assert await becomes(401, there, token) < LIMIT
 
 
+async def turns(browser: Browser, expected: int, path: str = SESSIONS) -> float:
+    """Return after how many seconds a request of *browser* gets the *expected* status."""
+    began = time.monotonic()
+    while await browser.status("GET", path) != expected:
+        assert time.monotonic() - began < LIMIT + 1
+        await asyncio.sleep(0.05)
+    return time.monotonic() - began
+
+
+@pytest.mark.postgresql_only
+@pytest.mark.parametrize("lost", [False, True])
+async def test_cookie_ends_in_other_processes(deploy: Deploy, monkeypatch: pytest.MonkeyPatch, lost: bool) -> None:
+    """Signed out, ended or disabled, though the other process knows it; a demoted administrator is refused there."""
+    if lost:
+        monkeypatch.setattr(Revocations, "_broadcast", lambda self: None)
+    here = await deploy("auth", "mail")
+    there, admin = await here.twin(), await administrator(here)
+    browsers = [await browse(here, f"ada{number}@example.org") for number in range(4)]
+    for browser in browsers:
+        await admin.call("PUT", f"{ACCOUNTS}/{browser.user}/roles", {"roles": ["admin"]})
+    out, ended, disabled, demoted = (browser.at(there) for browser in browsers)
+    for browser in (out, ended, disabled, demoted):
+        assert await turns(browser, 200, ACCOUNTS) < LIMIT
+
+    assert await browsers[0].status("POST", "/api/v1/auth/sign-out") == 204
+    await admin.call("DELETE", f"{ACCOUNTS}/{ended.user}/sessions")
+    await admin.call("POST", f"{ACCOUNTS}/{disabled.user}/disable")
+    await admin.call("PUT", f"{ACCOUNTS}/{demoted.user}/roles", {"roles": ["student"]})
+
+    for browser in (out, ended, disabled):
+        assert await turns(browser, 401) < LIMIT
+    assert await turns(demoted, 403, ACCOUNTS) < LIMIT
+    assert await demoted.status("GET", SESSIONS) == 200
+
+
+@pytest.mark.postgresql_only
+@pytest.mark.parametrize("ending", ["sign-out", "demoted", "disabled", "person disabled"])
+async def test_standing_in_ends_in_other_processes(deploy: Deploy, ending: str) -> None:
+    """With the administrator's session, right or account, or the person's account."""
+    here = await deploy("auth", "mail")
+    there, root = await here.twin(), await administrator(here)
+    helper = await sign_in(here, "helper@example.org")
+    account, person = helper["user"]["id"], (await sign_in(here, "ada@example.org"))["user"]["id"]
+    await root.call("PUT", f"{ACCOUNTS}/{account}/roles", {"roles": ["admin", "student"]})
+    admin = here.client(token=helper["access_token"])
+    token = (await admin.call("POST", f"{ACCOUNTS}/{person}/act-as", {"reason": "Help."}))["access_token"]
+    assert await becomes(403, there, token) < LIMIT  # known there, where it may not look at the person's sessions
+
+    await {
+        "sign-out": lambda: admin.call("POST", "/api/v1/auth/sign-out"),
+        "demoted": lambda: root.call("PUT", f"{ACCOUNTS}/{account}/roles", {"roles": ["student"]}),
+        "disabled": lambda: root.call("POST", f"{ACCOUNTS}/{account}/disable"),
+        "person disabled": lambda: root.call("POST", f"{ACCOUNTS}/{person}/disable"),
+    }[ending]()
+
+    assert await becomes(401, there, token) < LIMIT
+
+
 @pytest.mark.postgresql_only
 async def test_processes_that_start_together_use_one_first_key(deploy: Deploy) -> None:
     """A token of one is good in the other."""
@@ -103,7 +162,7 @@ async def test_revocation_survives_a_restart(deploy: Deploy) -> None:
 
 async def test_remembered_tokens_are_bounded(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest is forgotten, and verified anew when it comes again."""
-    monkeypatch.setattr(identity, "REMEMBERED", 3)
+    monkeypatch.setattr(remembered, "REMEMBERED", 3)
     deployment = await deploy("auth", "mail")
     clients = [await signed_in(deployment, f"ada{number}@example.org") for number in range(5)]
     service = deployment.platform.context("auth").own(AuthIdentity)
@@ -111,5 +170,5 @@ async def test_remembered_tokens_are_bounded(deploy: Deploy, monkeypatch: pytest
     answers = [await status(client, "GET", SESSIONS) for client in (*clients, *clients)]
 
     assert answers == [200] * 10
-    assert len(service._known) == 3
-    assert len(service._headers) == 6
+    assert len(service._bearers._known) == 3
+    assert len(service._bearers._of) == 6

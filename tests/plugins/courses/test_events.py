@@ -50,6 +50,7 @@ async def test_every_fact_is_told(deploy: Deploy) -> None:
             *("CourseSubmitted", "CourseReturned", "CourseSubmitted", "CoursePublished", "CourseArchived"),
             *("CoursePublished", "CourseArchived", "CourseRevised"),
             *("LessonRemoved", "LessonRemoved", "SectionRemoved"),
+            *("ActRecorded", "ActRecorded", "ActRecorded"),
         ]
     )
     assert set(heard) == {event.__name__ for event in CoursesPlugin.manifest.publishes}

@@ -14,6 +14,7 @@ from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
 from kernel.testing.fakes.courses import InMemoryCourses, InMemoryCoursesPlugin
 from plugins.enrollments.running import Runner
+from plugins.enrollments.sweeping import Sweeper
 
 ENROLLMENTS: Final = "/api/v1/enrollments"
 PURCHASES: Final = f"{ENROLLMENTS}/purchases"
@@ -42,9 +43,7 @@ class Shop:
 
     async def fund(self, client: Client, amount: int) -> None:
         """Let the client redeem a voucher of *amount*."""
-        batch = {"count": 1, "amount": amount}
-        made = await self.admin.call("POST", "/api/v1/payments/voucher-batches", batch, expect=201, headers=new_key())
-        code = {"code": made["codes"][0]}
+        code = {"code": await self.voucher(amount=amount)}
         await client.call("POST", "/api/v1/payments/vouchers/redeem", code, headers=new_key())
 
     async def access(self, client: Client, course: UUID) -> JSON:
@@ -57,6 +56,32 @@ class Shop:
         body = {"user_id": str(client.user), "course_id": str(course), "reason": "Scholarship.", **facts}
         found: JSON = await self.admin.call("POST", f"{ENROLLMENTS}/grants", body, expect=201)
         return found
+
+    async def voucher(self, **terms: object) -> str:
+        """Return the code of a new voucher with the fields of `NewVoucherBatch`."""
+        body = {"count": 1, **terms}
+        made = await self.admin.call("POST", "/api/v1/payments/voucher-batches", body, expect=201, headers=new_key())
+        return str(made["codes"][0])
+
+    async def change(self, grant: object, step: str, expect: int = 200) -> JSON:
+        """Revoke, suspend or resume a grant; return it."""
+        path = f"{ENROLLMENTS}/grants/{grant}/{step}"
+        found: JSON = await self.admin.call("POST", path, {"reason": "So."}, expect=expect)
+        return found
+
+    async def limit(self, course: UUID, seats: int | None) -> JSON:
+        """Give *course* a number of seats; return its terms."""
+        found: JSON = await self.admin.call("PUT", terms(course), {"seats": seats})
+        return found
+
+    async def taken(self, course: UUID) -> int:
+        """Return how many seats are taken, as the course's terms say."""
+        return int((await self.admin.call("GET", terms(course)))["taken"])
+
+    async def sweep(self) -> None:
+        """Let the sweeper look twice: what it told once it does not tell again."""
+        for _ in range(2):
+            await Sweeper(self.deployment.platform.context("enrollments")).sweep()
 
     async def restarted(self, settings: dict[str, dict[str, object]] | None = None) -> None:
         """Start the processes anew, as after a crash, and let the events be handled."""
@@ -79,9 +104,11 @@ class Shop:
 
 async def open_shop(deploy: Deploy, *plugins: type[Plugin[Any]], **settings: object) -> Shop:
     """Start a deployment with payments, enrolments and *plugins*; *settings* are those of enrolments."""
-    deployment = await deploy(
-        "payments", "enrollments", plugins=(InMemoryCoursesPlugin, *plugins), settings={"enrollments": settings}
-    )
+    tables: dict[str, dict[str, object]] = {
+        "enrollments": settings,
+        "payments": {"redeem_per_address": ["100000/minute"]},
+    }
+    deployment = await deploy("payments", "enrollments", plugins=(InMemoryCoursesPlugin, *plugins), settings=tables)
     courses = deployment.platform.services.get(COURSES)
     assert isinstance(courses, InMemoryCourses)
     return Shop(deployment, courses, deployment.client("admin"))
@@ -92,6 +119,11 @@ async def settle(deployment: Deployment) -> None:
     await deployment.settle()
     await Runner(deployment.platform.context("enrollments")).run()
     await deployment.settle()
+
+
+def terms(course: UUID) -> str:
+    """Return the path of the course's terms."""
+    return f"{ENROLLMENTS}/courses/{course}/terms"
 
 
 def new_key() -> dict[str, str]:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from kernel.contracts.payments import Charge, Payments, Quote
+from kernel.contracts.payments import Charge, Payments, Quote, Redemption, VoucherOffer
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.payments import InMemoryPayments
@@ -30,14 +30,22 @@ class Faulty:
         self.may_refund = asyncio.Event()
         self.may_refund.set()
 
-    async def quote(self, user_id: UUID, course_id: UUID) -> Quote:
-        return await self.real.quote(user_id, course_id)
+    async def quote(self, user_id: UUID, course_id: UUID, *, voucher: str | None = None) -> Quote:
+        return await self.real.quote(user_id, course_id, voucher=voucher)
 
-    async def charge(self, purchase_id: UUID, user_id: UUID, course_id: UUID, amount: int) -> Charge:
+    async def check(self, user_id: UUID, code: str, course_id: UUID | None = None) -> VoucherOffer:
+        return await self.real.check(user_id, code, course_id)
+
+    async def redeem(self, user_id: UUID, code: str, *, key: str) -> Redemption:
+        return await self.real.redeem(user_id, code, key=key)
+
+    async def charge(
+        self, purchase_id: UUID, user_id: UUID, course_id: UUID, amount: int, *, voucher: str | None = None
+    ) -> Charge:
         self.before_charge()
         self.asked.set()
         await self.may_charge.wait()
-        found = await self.real.charge(purchase_id, user_id, course_id, amount)
+        found = await self.real.charge(purchase_id, user_id, course_id, amount, voucher=voucher)
         self.after_charge()
         return found
 
@@ -94,7 +102,7 @@ async def test_a_charge_whose_event_is_lost_gives_the_access_by_the_sweeper(depl
     course, student = shop.course(), await shop.student()
     silent = InMemoryPayments(shop.courses)
     assert student.user is not None
-    silent.balances[student.user] = PRICE
+    silent.fund(student.user, PRICE)
     faulty = Faulty(silent)
     faulty.after_charge = die
     shop.replace_payments(faulty)
@@ -107,7 +115,7 @@ async def test_a_charge_whose_event_is_lost_gives_the_access_by_the_sweeper(depl
     assert not before["access"]["allowed"]
     after = await shop.access(student, course)
     assert (len(after["grants"]), after["access"]["allowed"]) == (1, True)
-    assert silent.balances[student.user] == 0
+    assert silent.wallet(student.user).balance == 0
 
 
 async def test_a_purchase_that_was_never_charged_is_given_up(deploy: Deploy) -> None:

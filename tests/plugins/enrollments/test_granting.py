@@ -14,7 +14,6 @@ from kernel.testing import witness
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from plugins.enrollments.granting import GRANT, Granting
-from plugins.enrollments.sweeping import Sweeper
 from tests.plugins.courses.school import somebody
 from tests.plugins.enrollments.shop import ENROLLMENTS, PRICE, Shop, balance, buy, new_key, open_shop
 
@@ -124,12 +123,6 @@ async def test_a_suspended_grant_can_be_resumed(deploy: Deploy) -> None:
     await take("suspend", 409)
 
 
-async def sweep(shop: Shop) -> None:
-    """Let the sweeper look twice: what it told once it does not tell again."""
-    for _ in range(2):
-        await Sweeper(shop.deployment.platform.context("enrollments")).sweep()
-
-
 async def reason(shop: Shop, student: Client, course: UUID) -> str:
     """Return why the student has access or has not."""
     return str((await shop.access(student, course))["access"]["reason"])
@@ -147,7 +140,7 @@ async def test_time_gives_and_takes_access(deploy: Deploy) -> None:
         ("staff", ["UserEnrolled"]),
         ("expired", ["AccessEnded", "UserEnrolled"]),
     ):
-        await sweep(shop)
+        await shop.sweep()
         assert await reason(shop, student, course) == why
         assert await told(shop) == events
         shop.deployment.clock.advance(3700)
@@ -164,7 +157,7 @@ async def test_access_that_never_began_does_not_end(deploy: Deploy) -> None:
     await shop.admin.call("POST", f"{GRANTS}/{taken['id']}/suspend", {"reason": "So."})
     await shop.admin.call("POST", f"{GRANTS}/{taken['id']}/revoke", {"reason": "So."})
     shop.deployment.clock.advance(3 * 3600)
-    await sweep(shop)
+    await shop.sweep()
 
     assert await told(shop) == ["GrantRevoked"]
 
@@ -177,12 +170,12 @@ async def test_a_suspension_lasts_through_the_beginning(deploy: Deploy) -> None:
 
     async def take(step: str) -> list[str]:
         await shop.admin.call("POST", f"{GRANTS}/{given['id']}/{step}", {"reason": "So."})
-        await sweep(shop)
+        await shop.sweep()
         return await told(shop)
 
     assert [await take(step) for step in ("suspend", "resume", "suspend")] == [[], [], []]
     shop.deployment.clock.advance(3700)
-    await sweep(shop)
+    await shop.sweep()
     assert await told(shop) == []
     assert await take("resume") == ["UserEnrolled"]
 
@@ -197,7 +190,7 @@ async def test_what_is_over_is_neither_given_nor_resumed(deploy: Deploy) -> None
     await shop.admin.call("POST", f"{GRANTS}/{given['id']}/suspend", {"reason": "So."})
 
     shop.deployment.clock.advance(3700)
-    await sweep(shop)
+    await shop.sweep()
     late = await shop.admin.call("POST", f"{GRANTS}/{given['id']}/resume", {"reason": "So."}, expect=409)
 
     assert refused["errors"] == [{"field": "body.ends_at", "message": "is past; choose a later moment"}]
@@ -215,8 +208,25 @@ async def test_the_end_of_several_grants_is_told_once(deploy: Deploy) -> None:
 
     shop.deployment.clock.advance(4 * 3600)
     await shop.admin.call("POST", f"{GRANTS}/{given[0]['id']}/revoke", {"reason": "So."})
-    await sweep(shop)
+    await shop.sweep()
     await shop.admin.call("POST", f"{GRANTS}/{given[1]['id']}/revoke", {"reason": "So."})
+
+    assert (await told(shop)).count("AccessEnded") == 1
+
+
+async def test_the_end_of_what_took_anothers_place_unseen_is_told(deploy: Deploy) -> None:
+    """The first is revoked while the second counts, whose beginning and end come before the sweeper looks."""
+    shop = await open_shop(deploy, WITNESS, sweep_every=600)
+    course, student, now = shop.course(), await shop.student(), shop.deployment.clock.now()
+    first = await shop.grant(student, course)
+    later, end = ((now + timedelta(hours=hours)).isoformat() for hours in (1, 3))
+    await shop.grant(student, course, starts_at=later, ends_at=end)
+
+    shop.deployment.clock.advance(2 * 3600)
+    await shop.change(first["id"], "revoke")
+    assert await told(shop) == ["GrantRevoked", "UserEnrolled", "UserEnrolled"]
+    shop.deployment.clock.advance(2 * 3600)
+    await shop.sweep()
 
     assert (await told(shop)).count("AccessEnded") == 1
 

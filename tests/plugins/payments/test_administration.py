@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from kernel import new_id
+from kernel.contracts.audit import ActRecorded
 from kernel.testing.contracts.payments import DeployedPayments
 from kernel.testing.contracts.payments.deployed import BASE, fresh_key
+from tests.plugins.payments.ledgers import outbox
 
 
 async def test_administrator_sees_any_wallet_and_statement(bank: DeployedPayments) -> None:
@@ -17,7 +19,8 @@ async def test_administrator_sees_any_wallet_and_statement(bank: DeployedPayment
     wallet = await administrator.call("GET", f"{BASE}/wallets/{buyer}")
     statement = await administrator.call("GET", f"{BASE}/wallets/{buyer}/statement")
 
-    assert wallet == await owner.call("GET", f"{BASE}/wallet") == {"balance": 2500, "currency": "EUR"}
+    held = {"balance": 2500, "currency": "EUR", "refundable": 2500, "promotional": 0}
+    assert wallet == await owner.call("GET", f"{BASE}/wallet") == held
     assert statement == await owner.call("GET", f"{BASE}/statement")
     newest = statement["items"][0]
     assert (newest["kind"], newest["label"], newest["amount"]) == ("charge", "Course bought", -1500)
@@ -45,6 +48,22 @@ async def test_administrator_refunds_a_charge(bank: DeployedPayments) -> None:
     assert await bank.balance(buyer) == 1500
     lines = (await administrator.call("GET", f"{BASE}/wallets/{buyer}/statement"))["items"]
     assert [line["reason"] for line in lines[:2]] == ["all of it", "the sound was bad"]
+
+
+async def test_refund_is_told_once(bank: DeployedPayments) -> None:
+    """To the audit log: what was given back before and after, and why; a repeat is no act."""
+    buyer, purchase = new_id(), new_id()
+    await bank.fund(buyer, 1500)
+    await bank.payments.charge(purchase, buyer, new_id(), 1500)
+    administrator, headers = bank.administrator(), fresh_key()
+
+    for _ in range(2):
+        body = {"amount": 500, "reason": "the sound was bad"}
+        await administrator.call("POST", f"{BASE}/charges/{purchase}/refunds", body, headers=headers)
+
+    (told,) = [one for one in await outbox(bank, ActRecorded) if one.action == "payments.refund_charge"]
+    assert (told.subject, told.actor, told.reason) == (f"purchase:{purchase}", administrator.user, "the sound was bad")
+    assert (told.before, told.after) == ({"refunded": 0}, {"refunded": 500})
 
 
 async def test_keys_of_two_administrators_are_independent(bank: DeployedPayments) -> None:

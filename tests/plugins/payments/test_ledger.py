@@ -8,11 +8,9 @@ import sqlalchemy as sa
 from kernel import new_id
 from kernel.contracts.payments import InsufficientFunds, PurchaseCharged
 from kernel.testing.contracts.payments import DeployedPayments
-from kernel.testing.contracts.payments.deployed import REDEEM, fresh_key
-from plugins.payments.ledger import MAX_BALANCE
 from plugins.payments.refunds import GIVE_BACK
 from plugins.payments.tables import APPEND_ONLY
-from tests.plugins.payments.ledgers import change, database, faults, rows
+from tests.plugins.payments.ledgers import adjust, change, database, faults, rows
 
 
 async def test_ledger_has_two_entries_for_each_movement(bank: DeployedPayments) -> None:
@@ -64,8 +62,10 @@ async def test_history_can_not_be_changed(bank: DeployedPayments) -> None:
     """The database refuses every change of what was written, to the plugin's own role, too."""
     buyer, purchase = new_id(), new_id()
     await bank.fund(buyer, 4000)
-    await bank.payments.charge(purchase, buyer, new_id(), 1500)
+    code = await bank.voucher(kind="discount", price=1500)
+    await bank.payments.charge(purchase, buyer, new_id(), 1500, voucher=code)
     await bank.payments.refund(purchase, None, key="all", reason="all")
+    await adjust(bank, buyer, 100)
 
     for table in APPEND_ONLY:
         column = next(iter(table.columns)).name
@@ -106,11 +106,22 @@ async def test_database_refuses_what_would_break_a_rule(bank: DeployedPayments, 
     assert await faults(bank) == []
 
 
-async def test_statement_of_a_refund_touches_nothing_if_less_is_left(bank: DeployedPayments) -> None:
+@pytest.mark.parametrize(
+    ("before", "amount", "state"),
+    [
+        (0, 1501, "refunded = 0"),  # more than was taken
+        (0, 500, "refunded = 100"),  # something went back meanwhile: how it splits would be guessed
+        (0, 0, f"amount = 0, voucher_id = course_id, returned = {True}"),  # a voucher's use, which went back before
+    ],
+)
+async def test_statement_of_a_refund_touches_nothing_if_the_charge_is_another(
+    bank: DeployedPayments, before: int, amount: int, state: str
+) -> None:
     """That no charge gives back more than it took rests on the statement alone, whoever runs it."""
     buyer, purchase = new_id(), new_id()
     await bank.fund(buyer, 1500)
     charge = await bank.payments.charge(purchase, buyer, new_id(), 1500)
+    await change(bank, f"UPDATE charges SET {state}")  # ours
     ctx = bank.deployment.platform.context("payments")
     event = PurchaseCharged(
         purchase_id=purchase, charge_id=charge.id, user_id=buyer, course_id=new_id(), amount=1, currency="EUR"
@@ -119,7 +130,8 @@ async def test_statement_of_a_refund_touches_nothing_if_less_is_left(bank: Deplo
     refunded = await database(bank).guarded(
         GIVE_BACK,
         purchase=purchase,
-        sum=1501,
+        before=before,
+        sum=amount,
         refund_key="too much",
         refund_requested=None,
         refund_reason="",
@@ -129,18 +141,3 @@ async def test_statement_of_a_refund_touches_nothing_if_less_is_left(bank: Deplo
 
     assert refunded is None
     assert await rows(bank, "SELECT count(*) FROM refunds") == [(0,)]
-    assert await bank.payments.find_charge(purchase) == charge
-
-
-async def test_wallet_holds_no_more_than_can_be_counted(bank: DeployedPayments) -> None:
-    """What would be over the limit is refused whole."""
-    buyer = new_id()
-    await bank.fund(buyer, 100)
-    await change(bank, f"UPDATE wallets SET balance = {MAX_BALANCE - 50}")
-    (code,) = await bank.vouchers(amount=100)
-
-    problem = await bank.person(buyer).call("POST", REDEEM, {"code": code}, expect=409, headers=fresh_key())
-
-    assert problem["type"] == "/problems/conflict"
-    assert await bank.balance(buyer) == MAX_BALANCE - 50
-    assert await rows(bank, "SELECT count(*) FROM redemptions") == [(1,)]

@@ -11,7 +11,7 @@ from kernel import new_id
 from kernel.contracts.payments import VoucherBatchCreated
 from kernel.contracts.payments_http import VoucherBatch
 from kernel.testing.contracts.payments.deployed import BATCHES, DeployedPayments, create, fresh_key, redeem
-from kernel.testing.contracts.payments.harness import told
+from kernel.testing.contracts.payments.harness import PRICE, told
 
 WRONG_FIELDS: tuple[dict[str, object], ...] = (
     {"count": 0},
@@ -27,6 +27,18 @@ WRONG_FIELDS: tuple[dict[str, object], ...] = (
     {"valid_from": "2030-01-02T00:00:00"},
     {"valid_from": "0001-01-01T00:00:00+01:00"},
     {"unknown": 1},
+    {"kind": "gift"},
+    {"credit": "borrowed"},
+    {"max_uses_per_person": 0},
+    {"percent": 20},
+    {"course_ids": [str(UUID(int=1))]},
+    {"kind": "discount", "percent": 20},
+    {"kind": "discount", "amount": None},
+    {"kind": "discount", "amount": None, "percent": 0},
+    {"kind": "discount", "amount": None, "percent": 101},
+    {"kind": "discount", "amount": None, "price": -1},
+    {"kind": "enrol", "course_ids": [str(UUID(int=1))]},
+    {"kind": "enrol", "amount": None},
 )
 
 
@@ -42,8 +54,10 @@ class BatchesContract:
         await client.call("POST", BATCHES, {"count": 1, "amount": 100}, expect=403, headers=fresh_key())
         await client.call("GET", BATCHES, expect=403)
         await client.call("GET", f"{BATCHES}/{made.batch.id}", expect=403)
+        await client.call("POST", f"{BATCHES}/{made.batch.id}/withdraw", expect=403)
 
-        assert len((await harness.administrator().call("GET", BATCHES))["items"]) == 1
+        (batch,) = (await harness.administrator().call("GET", BATCHES))["items"]
+        assert batch["withdrawn_at"] is None
 
     async def test_batch_shows_its_codes_once(self, harness: DeployedPayments) -> None:
         """Only the answer to the request that made them shows the codes; each is another."""
@@ -61,6 +75,52 @@ class BatchesContract:
         assert msgspec.convert(shown, VoucherBatch) == msgspec.convert(listed["items"][0], VoucherBatch) == batch
         assert not any(code in str((listed, shown)) for code in codes)
         assert [event.batch_id for event in await told(harness, VoucherBatchCreated)] == [batch.id]
+
+    async def test_batch_is_of_one_kind(self, harness: DeployedPayments) -> None:
+        """It is shown as it was asked for; what does not belong to its kind is null."""
+        administrator, course = harness.administrator(), new_id()
+        rest = {"amount": None, "percent": None, "price": None, "course_ids": (), "credit": None}
+        kinds: tuple[dict[str, object], ...] = (
+            {"kind": "top-up", "amount": 700, "credit": "promotional", "max_uses": 9, "max_uses_per_person": 3},
+            {"kind": "discount", "amount": 300},
+            {"kind": "discount", "percent": 20, "course_ids": (course,)},
+            {"kind": "discount", "price": 0},
+            {"kind": "enrol", "course_ids": (course,)},
+        )
+
+        made = [(await create(administrator, {"count": 1, **terms})).batch for terms in kinds]
+
+        for terms, batch in zip(kinds, made, strict=True):
+            expected = rest | {"max_uses": 1, "max_uses_per_person": 1} | terms
+            assert {name: getattr(batch, name) for name in expected} == expected
+            shown = await administrator.call("GET", f"{BATCHES}/{batch.id}")
+            assert msgspec.convert(shown, VoucherBatch) == batch
+        told_of = {event.batch_id: (event.kind, event.amount) for event in await told(harness, VoucherBatchCreated)}
+        brought = (700, 0, 0, 0, 0)
+        assert told_of == {batch.id: (batch.kind, amount) for batch, amount in zip(made, brought, strict=True)}
+
+    async def test_batch_counts_the_uses_of_its_vouchers(self, harness: DeployedPayments) -> None:
+        """Of all of them together, for purchases as well."""
+        administrator, course = harness.administrator(), await harness.offer(PRICE)
+        made = await create(administrator, {"count": 2, "kind": "discount", "percent": 100, "max_uses": 2})
+
+        for code in (made.codes[0], made.codes[0], made.codes[1]):
+            await harness.payments.charge(new_id(), new_id(), course, 0, voucher=code)
+
+        assert (await administrator.call("GET", f"{BATCHES}/{made.batch.id}"))["redeemed"] == 3
+
+    async def test_batch_is_withdrawn_once(self, harness: DeployedPayments) -> None:
+        """The answer shows since when; withdrawing it again changes nothing, and an unknown one is not found."""
+        administrator = harness.administrator()
+        made = await create(administrator, {"count": 1, "amount": 100})
+        path = f"{BATCHES}/{made.batch.id}/withdraw"
+
+        first = await administrator.call("POST", path)
+        second = await administrator.call("POST", path)
+
+        assert first["withdrawn_at"] is not None
+        assert second == first == await administrator.call("GET", f"{BATCHES}/{made.batch.id}")
+        await administrator.call("POST", f"{BATCHES}/{new_id()}/withdraw", expect=404)
 
     async def test_batch_comes_as_csv_where_that_is_asked_for(self, harness: DeployedPayments) -> None:
         """`Accept: text/csv` brings a line of titles and a line for each code."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 from uuid import UUID
 
@@ -14,24 +14,30 @@ from kernel.contracts.courses import COURSES
 from kernel.contracts.payments import (
     PAYMENTS,
     ChargeRefunded,
+    Credit,
     Payments,
     PurchaseCharged,
+    Redemption,
     VoucherBatchCreated,
     VoucherRedeemed,
+    VoucherReturned,
     WalletToppedUp,
 )
-from kernel.contracts.payments_http import Redemption, VoucherCodes
+from kernel.contracts.payments_http import VoucherCodes, Wallet
 from kernel.testing import witness
 from kernel.testing.choices import PluginClass, Tables
 from kernel.testing.clients import Client
+from kernel.testing.clock import MovableClock
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
 from kernel.testing.fakes.courses import InMemoryCourses, InMemoryCoursesPlugin
 
 BASE = "/api/v1/payments"
 REDEEM = f"{BASE}/vouchers/redeem"
+CHECK = f"{BASE}/vouchers/check"
+QUOTE = f"{BASE}/quote"
 BATCHES = f"{BASE}/voucher-batches"
-EVENTS = (ChargeRefunded, PurchaseCharged, VoucherBatchCreated, VoucherRedeemed, WalletToppedUp)
+EVENTS = (ChargeRefunded, PurchaseCharged, VoucherBatchCreated, VoucherRedeemed, VoucherReturned, WalletToppedUp)
 
 
 @dataclass
@@ -40,6 +46,7 @@ class DeployedPayments:
 
     deployment: Deployment
     charges_money: bool
+    _batch_of_code: dict[str, UUID] = field(default_factory=dict)
 
     @property
     def payments(self) -> Payments:
@@ -49,13 +56,25 @@ class DeployedPayments:
     def courses(self) -> InMemoryCourses:
         return cast(InMemoryCourses, self.deployment.platform.services.get(COURSES))
 
-    async def fund(self, user_id: UUID, amount: int) -> None:
-        (code,) = await self.vouchers(amount=amount)
-        await redeem(self.person(user_id), code)
+    @property
+    def clock(self) -> MovableClock:
+        return self.deployment.clock
+
+    async def fund(self, user_id: UUID, amount: int, *, credit: Credit = "refundable") -> None:
+        await redeem(self.person(user_id), await self.voucher(amount=amount, credit=credit))
 
     async def balance(self, user_id: UUID) -> int:
-        wallet = await self.person(user_id).call("GET", f"{BASE}/wallet")
-        return int(wallet["balance"])
+        return (await self.wallet(user_id)).balance
+
+    async def wallet(self, user_id: UUID) -> Wallet:
+        return msgspec.convert(await self.person(user_id).call("GET", f"{BASE}/wallet"), Wallet)
+
+    async def voucher(self, **terms: object) -> str:
+        (code,) = await self.vouchers(**terms)
+        return code
+
+    async def withdraw(self, code: str) -> None:
+        await self.administrator().call("POST", f"{BATCHES}/{self._batch_of_code[code]}/withdraw")
 
     async def offer(self, price: int, *, status: str = "published") -> UUID:
         return self.courses.add(price, status=status)
@@ -74,7 +93,9 @@ class DeployedPayments:
 
     async def vouchers(self, **batch: object) -> tuple[str, ...]:
         """Make a batch of vouchers, one if nothing else is said; return the codes."""
-        return (await create(self.administrator(), {"count": 1, **batch})).codes
+        made = await create(self.administrator(), {"count": 1, **batch})
+        self._batch_of_code |= dict.fromkeys(made.codes, made.batch.id)
+        return made.codes
 
 
 async def deploy_payments(
@@ -100,7 +121,8 @@ def fresh_key() -> dict[str, str]:
 
 async def create(administrator: Client, batch: Mapping[str, object]) -> VoucherCodes:
     """Make a batch of vouchers."""
-    answer = await administrator.call("POST", BATCHES, batch, expect=201, headers=fresh_key())
+    body = msgspec.to_builtins(batch)
+    answer = await administrator.call("POST", BATCHES, body, expect=201, headers=fresh_key())
     return msgspec.convert(answer, VoucherCodes)
 
 

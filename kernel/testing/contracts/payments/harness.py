@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 import pytest
 
 from kernel import Event, new_id
-from kernel.contracts.payments import Charge, ChargeRefunded, NothingToRefund, Payments, PurchaseCharged
+from kernel.contracts.payments import (
+    REFUSAL_REASONS,
+    Charge,
+    ChargeRefunded,
+    Credit,
+    NothingToRefund,
+    Payments,
+    PurchaseCharged,
+    VoucherRedeemed,
+    VoucherRefused,
+)
+from kernel.contracts.payments_http import Wallet
+from kernel.testing.clock import MovableClock
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
@@ -22,7 +34,7 @@ class PaymentsHarness(Protocol):
     """What the kit needs beside the provider itself."""
 
     #: False for a provider that never takes anything: its charges are of 0, whatever was asked for. The kit then
-    #: expects that nobody is too poor to buy and that there is nothing to refund.
+    #: expects that nobody is too poor to buy and that there is nothing to refund but the uses of vouchers.
     charges_money: bool
 
     @property
@@ -30,12 +42,29 @@ class PaymentsHarness(Protocol):
         """The provider."""
         ...
 
-    async def fund(self, user_id: UUID, amount: int) -> None:
+    @property
+    def clock(self) -> MovableClock:
+        """The clock that the provider goes by."""
+        ...
+
+    async def fund(self, user_id: UUID, amount: int, *, credit: Credit = "refundable") -> None:
         """See to it that the person has *amount* more."""
         ...
 
     async def balance(self, user_id: UUID) -> int:
+        """Return what the person has, of both kinds of credit together."""
+        ...
+
+    async def wallet(self, user_id: UUID) -> Wallet:
         """Return what the person has."""
+        ...
+
+    async def voucher(self, **terms: object) -> str:
+        """Make a voucher with the fields of `NewVoucherBatch`; return its code."""
+        ...
+
+    async def withdraw(self, code: str) -> None:
+        """Withdraw the voucher."""
         ...
 
     async def offer(self, price: int, *, status: str = "published") -> UUID:
@@ -60,6 +89,26 @@ async def bought(harness: PaymentsHarness) -> Charge:
     return await harness.payments.charge(new_id(), buyer, course, PRICE)
 
 
+async def bought_with(
+    harness: PaymentsHarness, code: str, *, user_id: UUID | None = None, course_id: UUID | None = None
+) -> Charge:
+    """Return the charge of somebody who had exactly the price that the voucher leads to."""
+    buyer, course = user_id or new_id(), course_id or await harness.offer(PRICE)
+    quote = await harness.payments.quote(buyer, course, voucher=code)
+    if quote.total:
+        await harness.fund(buyer, quote.total)
+    return await harness.payments.charge(new_id(), buyer, course, quote.total, voucher=code)
+
+
+async def refusal(attempt: Awaitable[object]) -> str:
+    """Return the reason for which *attempt* is refused."""
+    with pytest.raises(VoucherRefused) as refused:
+        await attempt
+    reason = refused.value.extensions["reason"]
+    assert reason in REFUSAL_REASONS
+    return str(reason)
+
+
 async def refuses_every_refund(harness: PaymentsHarness, charge: Charge, *amounts: int) -> None:
     """Of a charge that took nothing, nothing goes back, whatever is asked for."""
     for amount in (None, *amounts):
@@ -72,6 +121,11 @@ async def refuses_every_refund(harness: PaymentsHarness, charge: Charge, *amount
 async def told(harness: PaymentsHarness, kind: type[E]) -> list[E]:
     """Return the events of *kind* that the provider has published."""
     return [event for event in await harness.events() if isinstance(event, kind)]
+
+
+async def used(harness: PaymentsHarness) -> list[VoucherRedeemed]:
+    """Return the events that tell of vouchers that were used for purchases."""
+    return [event for event in await told(harness, VoucherRedeemed) if event.purchase_id is not None]
 
 
 async def outcomes(*calls: Coroutine[object, object, T]) -> list[T | BaseException]:
@@ -91,7 +145,7 @@ def charged(charge: Charge) -> PurchaseCharged:
     )
 
 
-def given_back(charge: Charge, amount: int, reason: str) -> ChargeRefunded:
+def given_back(charge: Charge, amount: int, reason: str, *, returned: bool) -> ChargeRefunded:
     """Return the event that tells of a refund of *charge*."""
     return ChargeRefunded(
         purchase_id=charge.purchase_id,
@@ -101,4 +155,5 @@ def given_back(charge: Charge, amount: int, reason: str) -> ChargeRefunded:
         amount=amount,
         currency=charge.currency,
         reason=reason,
+        returned=returned,
     )

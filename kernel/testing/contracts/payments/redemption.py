@@ -17,6 +17,7 @@ from kernel.testing.contracts.payments.deployed import (
     redeem,
 )
 from kernel.testing.contracts.payments.harness import told
+from kernel.testing.contracts.payments.vouchers import NO_CODES
 
 
 class RedemptionContract:
@@ -67,11 +68,22 @@ class RedemptionContract:
         assert (await person.call("GET", f"{BASE}/wallet"))["balance"] == 100
         assert len(await told(harness, VoucherRedeemed)) == 1
 
-    async def test_code_that_is_none_is_unknown(self, harness: DeployedPayments) -> None:
+    async def test_redemption_of_another_code_under_the_same_key_is_refused(self, harness: DeployedPayments) -> None:
+        """A mistake of the client, and no second voucher is lost by it."""
+        codes, person, headers = await harness.vouchers(count=2, amount=100), harness.person(), fresh_key()
+        await person.call("POST", REDEEM, {"code": codes[0]}, headers=headers)
+
+        problem = await person.call("POST", REDEEM, {"code": codes[1]}, expect=422, headers=headers)
+
+        assert problem["type"] == "/problems/idempotency-key-reused"
+        assert (await person.call("GET", f"{BASE}/wallet"))["balance"] == 100
+        await redeem(person, codes[1])
+
+    async def test_code_that_no_voucher_has_is_unknown(self, harness: DeployedPayments) -> None:
         """Unknown and malformed codes are answered alike, so that nobody learns what codes look like."""
         person = harness.person()
 
-        for code in ("", "0000-0000-0000-0000", "what?", "ÄÖÜ", "x" * 100, "' OR 1=1"):
+        for code in NO_CODES:
             assert await refusal(person, code) == "unknown", code
 
         assert (await person.call("GET", f"{BASE}/wallet"))["balance"] == 0

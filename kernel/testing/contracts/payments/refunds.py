@@ -31,10 +31,10 @@ class RefundsContract:
 
         refunded = await harness.payments.refund(charge.purchase_id, None, key="all", reason="changed my mind")
 
-        assert (refunded.id, refunded.amount, refunded.refunded) == (charge.id, PRICE, PRICE)
+        assert (refunded.id, refunded.amount, refunded.refunded, refunded.returned) == (charge.id, PRICE, PRICE, True)
         assert await harness.payments.find_charge(charge.purchase_id) == refunded
         assert await harness.balance(charge.user_id) == PRICE
-        assert await told(harness, ChargeRefunded) == [given_back(charge, PRICE, "changed my mind")]
+        assert await told(harness, ChargeRefunded) == [given_back(charge, PRICE, "changed my mind", returned=True)]
         with pytest.raises(NothingToRefund):
             await harness.payments.refund(charge.purchase_id, None, key="again", reason="once more")
 

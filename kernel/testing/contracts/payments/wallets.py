@@ -1,4 +1,4 @@
-"""HTTP: what people have, how it came about, and what a course costs them."""
+"""HTTP: what people have, and what a course costs them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ import msgspec
 
 from kernel import new_id
 from kernel.contracts.payments import Quote
-from kernel.contracts.payments_http import StatementLine, Wallet
-from kernel.testing.contracts.payments.deployed import BASE, BATCHES, REDEEM, DeployedPayments, fresh_key, redeem
+from kernel.contracts.payments_http import Wallet
+from kernel.testing.contracts.payments.deployed import (
+    BASE,
+    BATCHES,
+    CHECK,
+    QUOTE,
+    REDEEM,
+    DeployedPayments,
+    fresh_key,
+    redeem,
+)
 from kernel.testing.contracts.payments.harness import PRICE, taken
 
 
@@ -22,27 +31,15 @@ class WalletsContract:
         assert wallet.balance == 0
         assert len(wallet.currency) == 3
 
-    async def test_statement_lists_movements_the_newest_first(self, harness: DeployedPayments) -> None:
-        """Each line says what it added and what the wallet held after it; pages follow one another."""
+    async def test_wallet_tells_both_kinds_of_credit_apart(self, harness: DeployedPayments) -> None:
+        """Together they are the balance."""
         person = harness.person()
-        for amount in (100, 200, 300):
-            (code,) = await harness.vouchers(amount=amount)
-            await redeem(person, code)
+        for amount, credit in ((700, "refundable"), (500, "promotional")):
+            await redeem(person, await harness.voucher(amount=amount, credit=credit))
 
-        first = await person.call("GET", f"{BASE}/statement?limit=2")
-        second = await person.call("GET", f"{BASE}/statement?limit=2&cursor={first['next']}")
+        wallet = msgspec.convert(await person.call("GET", f"{BASE}/wallet"), Wallet)
 
-        lines = msgspec.convert(first["items"] + second["items"], list[StatementLine])
-        assert [(line.amount, line.balance) for line in lines] == [(300, 600), (200, 300), (100, 100)]
-        assert all(line.label for line in lines)
-        assert second["next"] is None
-
-    async def test_statement_is_of_the_caller_alone(self, harness: DeployedPayments) -> None:
-        """Nobody sees another's movements."""
-        (code,) = await harness.vouchers(amount=100)
-        await redeem(harness.person(), code)
-
-        assert (await harness.person().call("GET", f"{BASE}/statement"))["items"] == []
+        assert (wallet.balance, wallet.refundable, wallet.promotional) == (1200, 700, 500)
 
     async def test_quote_is_what_the_service_says(self, harness: DeployedPayments) -> None:
         """The page of a course and the purchase see the same price."""
@@ -69,6 +66,6 @@ class WalletsContract:
 
         for path in (*reads, f"{BATCHES}/{new_id()}"):
             await stranger.call("GET", path, expect=401)
-        for path in (REDEEM, BATCHES):
+        for path in (CHECK, QUOTE, REDEEM, BATCHES, f"{BATCHES}/{new_id()}/withdraw"):
             problem = await stranger.call("POST", path, {}, expect=401, headers=fresh_key())
             assert problem["type"] == "/problems/not-signed-in"

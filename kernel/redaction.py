@@ -1,0 +1,66 @@
+"""Redaction: what is left of an event once the values of a person are taken out of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+#: Takes the place of the address of somebody who was erased. No mail ever gets to the domain (RFC 6761).
+ERASED: Final = "erased@invalid"
+
+#: As `Event.personal` has it.
+Personal = Mapping[str, Mapping[str, object]]
+
+
+class Identifiers(msgspec.Struct, frozen=True, kw_only=True):
+    """The values by which events and answers name one person."""
+
+    user_id: UUID
+    email: str = ""  #: empty where nobody knows it any more
+    alias: str = ""  #: one value more, such as the digest of the address under which mails are ordered
+
+    def values(self) -> tuple[str, ...]:
+        """Return those that are known."""
+        return tuple(value for value in (str(self.user_id), self.email, self.alias) if value)
+
+    def name(self, value: object) -> bool:
+        """Return whether *value* of a field is one of them, by itself or behind a kind as in `account:0198…`."""
+        return isinstance(value, str) and (value in self.values() or value.rpartition(":")[2] in self.values())
+
+
+def redacted(data: bytes, personal: Personal, person: Identifiers) -> bytes:
+    """Return the event *data* without what it tells of *person*; it is as valid as before."""
+    return msgspec.json.encode(_without_address(_blanked(data, personal, lambda value: person.name(value)), person))
+
+
+def as_told_of(data: bytes, personal: Personal, person: Identifiers) -> Any:
+    """Return the event *data* decoded, without what it tells of others than *person*."""
+    return _blanked(data, personal, lambda value: not person.name(value))
+
+
+def without_address(text: str, person: Identifiers) -> str:
+    """Return *text* with `ERASED` wherever the address of *person* stands."""
+    return re.sub(re.escape(person.email), ERASED, text, flags=re.IGNORECASE) if person.email else text
+
+
+def _blanked(data: bytes, personal: Personal, concerns: Any) -> Any:
+    document = msgspec.json.decode(data)
+    found = dict(document)
+    for field, neutral in personal.items():
+        if field in document and concerns(document[field]):
+            found |= {name: value for name, value in neutral.items() if name in document}
+    return found
+
+
+def _without_address(value: Any, person: Identifiers) -> Any:
+    if isinstance(value, str):
+        return without_address(value, person)
+    if isinstance(value, list):
+        return [_without_address(item, person) for item in value]
+    if isinstance(value, dict):
+        return {name: _without_address(item, person) for name, item in value.items()}
+    return value
