@@ -13,7 +13,7 @@ from kernel.contracts.audit import act
 from kernel.database import Session
 from plugins.auth.accounts import split_roles
 from plugins.auth.accounts_api import MANAGE_ACCOUNTS
-from plugins.auth.acting import ACT_AS, Acting
+from plugins.auth.acting import ACT_AS, Acting, require_self
 from plugins.auth.administration import Administration
 from plugins.auth.keys import TOKEN_LIFE
 from plugins.auth.sessions import Sessions
@@ -88,6 +88,7 @@ class SupportApi:
     async def act_as(self, request: Request, account_id: UUID, body: ActAs, session: Session) -> ActingToken:
         """Get a token with which one stands in for a person for ten minutes, as long as one's own session lasts."""
         me = request.principal
+        require_self(me)
         person = await self._acting.person(session, me, account_id)
         after = {"seconds": int(TOKEN_LIFE.total_seconds()), "session": str(me.session)}
         told = act(request, "auth.act_as", f"account:{account_id}", after=after, reason=body.reason)

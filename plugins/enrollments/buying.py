@@ -134,7 +134,7 @@ class Buying:
         if await self.complete(purchase):
             await ENROLLED()
             return _receipt(purchase)
-        return _outcome(await self._ctx.db.one(purchases.PURCHASE, purchase_id=purchase.id))
+        return _completed(await self._ctx.db.one(purchases.PURCHASE, purchase_id=purchase.id))
 
     async def _pay(self, purchase: Purchase, key: str, code: str | None) -> None:
         """Charge the purchase, once; a top-up is redeemed first, once."""
@@ -169,6 +169,13 @@ class Buying:
 
 def _outcome(purchase: Purchase) -> Receipt:
     if purchase.state == "failed":
+        raise PurchaseCameToNothing
+    return _receipt(purchase)
+
+
+def _completed(purchase: Purchase) -> Receipt:
+    """Return the receipt of a purchase that somebody else has settled, if it came about."""
+    if purchase.state != "completed":
         raise PurchaseCameToNothing
     return _receipt(purchase)
 

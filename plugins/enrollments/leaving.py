@@ -20,7 +20,7 @@ from kernel import Context
 from kernel.contracts.enrollments import GracePeriodOver
 from kernel.contracts.payments import PAYMENTS, NothingToRefund
 from kernel.database import Query, Session
-from plugins.enrollments.access import GRANTS_OF, is_over
+from plugins.enrollments.access import GRANTS_OF, Grant, is_over
 from plugins.enrollments.bodies import Body
 from plugins.enrollments.errands import Errands
 from plugins.enrollments.granting import Granting
@@ -40,6 +40,7 @@ class Paid(msgspec.Struct, frozen=True, kw_only=True):
     """A purchase by which a person came to a course."""
 
     id: UUID
+    grant_id: UUID
     amount: int
     currency: str
     created_at: datetime
@@ -79,16 +80,20 @@ class Leaving:
         Raises:
             GracePeriodOver: a purchase would not be refunded, and that is not accepted.
         """
-        # Before the grants, as in a refund: they never wait in a circle.
-        paid = await session.all(LOCK_PAID, user_id=user_id, course_id=course_id)
+        before = {grant.id for grant in await self._own(session, user_id, course_id)}
+        # Locked before the grants, as in a refund: they never wait in a circle. What completes only now is not left.
+        locked = await session.all(LOCK_PAID, user_id=user_id, course_id=course_id)
+        own = [grant for grant in await self._own(session, user_id, course_id) if grant.id in before]
+        paid = [one for one in locked if one.grant_id in {grant.id for grant in own}]
         refundable = [one for one in paid if self._is_in_grace(one)]
         late = [one for one in paid if one.amount and one not in refundable]
         if late and not accept_no_refund:
             raise self._over(late)
-        ended = await self._end(session, user_id, course_id)
+        for grant in own:
+            await self._granting.revoke(session, grant, LEFT)
         for one in refundable:
             await self._errands.leave(session, "refund", one.id, LEFT)
-        return Departure(ended=ended, refunded=refundable)
+        return Departure(ended=[grant.id for grant in own], refunded=refundable)
 
     async def refund(self, purchase_id: UUID, reason: str) -> None:
         """Give back what was paid for a purchase that was left; safe to repeat."""
@@ -96,12 +101,9 @@ class Leaving:
         with contextlib.suppress(NothingToRefund):
             await payments.refund(purchase_id, None, key=f"left-{purchase_id}", reason=reason)
 
-    async def _end(self, session: Session, user_id: UUID, course_id: UUID) -> list[UUID]:
+    async def _own(self, session: Session, user_id: UUID, course_id: UUID) -> list[Grant]:
         found, now = await session.all(GRANTS_OF, user_id=user_id, course_id=course_id), self._ctx.clock.now()
-        own = [grant for grant in found if grant.source != "staff" and not is_over(grant, now)]
-        for grant in own:
-            await self._granting.revoke(session, grant, LEFT)
-        return [grant.id for grant in own]
+        return [grant for grant in found if grant.source != "staff" and not is_over(grant, now)]
 
     def _is_in_grace(self, paid: Paid) -> bool:
         return self._ctx.clock.now() < self._grace_end(paid)

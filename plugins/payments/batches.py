@@ -159,6 +159,9 @@ class Batches:
             raise _redeemed() from None
 
     async def _delete(self, session: Session, batch_id: UUID, request: Request) -> None:
+        await session.first(
+            LOCK_BATCH, batch=batch_id
+        )  # before its vouchers, as a withdrawal: they never wait in a circle
         batch = await _existing(session, batch_id)
         await session.run(DELETE_VOUCHERS, batch=batch_id)
         if not await session.run(DELETE_BATCH, batch=batch_id):

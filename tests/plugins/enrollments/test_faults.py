@@ -12,6 +12,7 @@ from kernel.contracts.payments import Charge, Payments, Quote, Redemption, Vouch
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.payments import InMemoryPayments
+from plugins.enrollments.refunding import Refunding
 from plugins.enrollments.sweeping import Sweeper
 from tests.plugins.enrollments.shop import JSON, PRICE, Shop, balance, buy, open_shop
 
@@ -63,6 +64,24 @@ class Unreachable(Faulty):
 
     async def find_charge(self, purchase_id: UUID) -> Charge | None:
         raise ConnectionError("payments do not answer")
+
+
+class Regretted(Faulty):
+    """A provider whose charges are given back, and followed, before anybody hears of them."""
+
+    def __init__(self, shop: Shop) -> None:
+        super().__init__(shop.payments())
+        self._shop = shop
+
+    async def charge(
+        self, purchase_id: UUID, user_id: UUID, course_id: UUID, amount: int, *, voucher: str | None = None
+    ) -> Charge:
+        found = await self.real.charge(purchase_id, user_id, course_id, amount, voucher=voucher)
+        refunded = await self.real.refund(purchase_id, None, key=f"regret {purchase_id}", reason="Regret.")
+        ctx = self._shop.deployment.platform.context("enrollments")
+        async with ctx.db.transaction() as session:
+            await ctx.own(Refunding).end(session, refunded, "Regret.")
+        return found
 
 
 def die() -> None:
@@ -244,6 +263,19 @@ async def test_a_refund_of_which_only_the_event_tells_ends_the_access(deploy: De
 
     assert before["access"]["allowed"]
     assert (await shop.access(student, course))["access"]["reason"] == "revoked"
+
+
+async def test_a_purchase_whose_money_went_back_before_the_access_was_given_came_to_nothing(deploy: Deploy) -> None:
+    """Nobody is told to have what was taken back meanwhile."""
+    shop, _ = await open_faulty(deploy)
+    course, student = shop.course(), await shop.student(PRICE)
+    shop.replace_payments(Regretted(shop))
+
+    answer = await buy(student, course, expect=409)
+
+    assert answer["type"] == "/problems/purchase-failed"
+    assert await balance(student) == PRICE
+    assert not (await shop.access(student, course))["grants"]
 
 
 async def test_a_stuck_purchase_that_can_not_be_asked_about_stays(deploy: Deploy) -> None:

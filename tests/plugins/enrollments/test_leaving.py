@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -11,9 +13,11 @@ import pytest
 from kernel import Plugin
 from kernel.contracts.enrollments import AccessEnded, GrantRevoked
 from kernel.contracts.payments import ChargeRefunded
+from kernel.database import Query, Session
 from kernel.testing import witness
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
+from plugins.enrollments.leaving import Leaving
 from tests.plugins.enrollments.shop import ENROLLMENTS, JSON, PRICE, PURCHASES, Shop, balance, buy, new_key, open_shop
 from tests.plugins.enrollments.test_faults import open_faulty
 
@@ -193,3 +197,38 @@ async def test_who_leaves_many_times_at_once_leaves_once(deploy: Deploy) -> None
         assert sum(len(one["ended"]) for one in left if one) <= 1
         assert await balance(student) == PRICE
         assert [found.count(name) for name in ("AccessEnded", "ChargeRefunded", "GrantRevoked")] == [number] * 3
+
+
+class Interrupted:
+    """A session in which something happens after the first thing that was read."""
+
+    def __init__(self, session: Session, happening: Callable[[], Awaitable[object]]) -> None:
+        self._session = session
+        self._happening: Callable[[], Awaitable[object]] | None = happening
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    async def all(self, query: Query[Any], /, **values: object) -> list[Any]:
+        found = await self._session.all(query, **values)
+        if self._happening is not None:
+            happening, self._happening = self._happening, None
+            await happening()
+        return found
+
+
+@pytest.mark.postgresql_only
+async def test_what_is_bought_while_one_leaves_is_not_left(deploy: Deploy) -> None:
+    """The trial ends; the purchase stands, or its money would be lost."""
+    shop = await open_shop(deploy)
+    course, student = shop.course(), await shop.student(PRICE)
+    trial = await shop.grant(student, course, source="trial", ends_at="2999-01-01T00:00:00Z")
+    ctx = shop.deployment.platform.context("enrollments")
+    assert student.user is not None
+
+    async with ctx.db.transaction() as session:
+        meanwhile = cast("Session", Interrupted(session, lambda: buy(student, course)))
+        left = await ctx.own(Leaving).leave(meanwhile, student.user, course, accept_no_refund=False)
+
+    assert ([str(one) for one in left.ended], left.refunded) == ([trial["id"]], [])
+    assert (await shop.access(student, course))["access"]["reason"] == "purchase"

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from kernel import Secrets, new_id
+from kernel import Secrets, errors, new_id
 from kernel.database import Query, Timestamp
 from kernel.database.location import DatabaseSettings
 from kernel.database.migrations import Target, downgrade, upgrade
@@ -117,6 +117,14 @@ async def check_old_ledger(url: str) -> None:
     async with db.engine().connect() as connection:
         with pytest.raises(sa.exc.DBAPIError, match="entries is append-only"):
             await connection.execute(sa.text("UPDATE entries SET amount = 1"))
+    async with db.engine().begin() as connection:
+        await connection.execute(sa.text("UPDATE wallets SET promotional = 1"))
+    await db.close()
+    with pytest.raises(errors.MigrationFailed, match="promotional credit"):
+        await downgrade(here, "payments_0001")
+    db = open_database("payments", here.settings)
+    async with db.engine().begin() as connection:
+        await connection.execute(sa.text("UPDATE wallets SET promotional = 0"))
     await db.close()
     await downgrade(here, "payments_0001")
     await upgrade([here])

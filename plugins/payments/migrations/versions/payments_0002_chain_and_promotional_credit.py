@@ -37,6 +37,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    """Raise RuntimeError where there is credit that the older version would take for refundable."""
+    if op.get_bind().execute(sa.text("SELECT 1 FROM wallets WHERE promotional > 0 LIMIT 1")).first() is not None:
+        raise RuntimeError(
+            "wallets hold promotional credit, which the older version would take for paid: adjust it away"
+        )
     op.drop_table("adjustments")  # its triggers go with it
     with history_open():
         forbid_refunds_of_nothing()
