@@ -15,6 +15,11 @@ ERASED: Final = "erased@invalid"
 #: As `Event.personal` has it.
 Personal = Mapping[str, Mapping[str, object]]
 
+#: What may stand in a mail address before and after a part of it, so that the part is not the whole. An escape of JSON
+#: is a sign of its own.
+_NO_LONGER_BEFORE: Final = r"(?:(?<=\\[nrt])|(?<![\w.!#$%&'*+/=?^`{|}~-]))"
+_NO_LONGER_AFTER: Final = r"(?![\w-]|\.\w)"
+
 
 class Identifiers(msgspec.Struct, frozen=True, kw_only=True):
     """The values by which events and answers name one person."""
@@ -43,8 +48,10 @@ def as_told_of(data: bytes, personal: Personal, person: Identifiers) -> Any:
 
 
 def without_address(text: str, person: Identifiers) -> str:
-    """Return *text* with `ERASED` wherever the address of *person* stands."""
-    return re.sub(re.escape(person.email), ERASED, text, flags=re.IGNORECASE) if person.email else text
+    """Return *text* with `ERASED` wherever the address of *person* stands by itself: others' may hold it as a part."""
+    if not person.email:
+        return text
+    return re.sub(rf"{_NO_LONGER_BEFORE}{re.escape(person.email)}{_NO_LONGER_AFTER}", ERASED, text, flags=re.IGNORECASE)
 
 
 def _blanked(data: bytes, personal: Personal, concerns: Any) -> Any:

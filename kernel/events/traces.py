@@ -139,7 +139,9 @@ class PluginTraces:
     async def erase(self, person: Identifiers) -> None:
         for copies in (OUTBOX, INBOX):
             async for page in self._pages(copies, person):
-                await self._db.run_many(copies.replace, [self._replacement(copies, copy, person) for copy in page])
+                if changed := [copy for copy in page if self._tells_of(copy, person)]:
+                    replacements = [self._replacement(copies, copy, person) for copy in changed]
+                    await self._db.run_many(copies.replace, replacements)
         await self._forget_answers(person)
         await self._transport.forget(self._plugin)
         await self._db.scrub()
@@ -154,6 +156,16 @@ class PluginTraces:
         for start in range(bounds.first, bounds.last + 1, RANGE):
             if found := await self._db.all(copies.found, from_seq=start, to_seq=start + RANGE, **values):
                 yield found
+
+    def _tells_of(self, copy: Copy, person: Identifiers) -> bool:
+        """Return whether *copy* holds anything of *person*: one that was found may hold an address like theirs."""
+        error = copy.last_error or ""
+        return (
+            redacted(copy.data, self._personal.get(copy.type, {}), person) != copy.data
+            or without_address(copy.key, person) != copy.key
+            or without_address(error, person) != error
+            or any(number in error for number in person.values() if number != person.email)
+        )
 
     def _replacement(self, copies: Copies, copy: Copy, person: Identifiers) -> dict[str, object]:
         replacement: dict[str, object] = {

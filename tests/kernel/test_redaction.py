@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from kernel import ERASED, Identifiers, Personal
-from kernel.redaction import as_told_of, redacted
+from kernel.redaction import as_told_of, redacted, without_address
 
 ADA: Final = Identifiers(user_id=UUID(int=1), email="ada@school.test", alias="digest-of-ada")
 BOB: Final = UUID(int=2)
@@ -45,6 +45,19 @@ def test_address_gives_way_wherever_it_stands() -> None:
         "note": f"From {ERASED}, twice: {ERASED}",
         "to": [ERASED, {"cc": "bob@school.test"}],
     }
+
+
+@pytest.mark.parametrize(
+    "other", ["nada@school.test", "x.ada@school.test", "x+ada@school.test", "ada@school.tests", "ada@school.test.uk"]
+)
+def test_address_that_holds_the_persons_as_a_part_stays(other: str) -> None:
+    """It is somebody else's."""
+    assert after({"to": f"<{other}>"}, {}) == {"to": f"<{other}>"}
+
+
+def test_address_gives_way_in_json_that_was_not_decoded() -> None:
+    """After an escaped line break, too, and before the end of a sentence."""
+    assert without_address(r"To:\nada@school.test. Bye", ADA) == rf"To:\n{ERASED}. Bye"
 
 
 @pytest.mark.parametrize("value", [str(ADA.user_id), "ada@school.test", "digest-of-ada", f"account:{ADA.user_id}"])
