@@ -7,8 +7,9 @@ from typing import Final
 import click
 
 from kernel import Console, Context
+from kernel.contracts.audit import command_act
 from plugins.privacy.contributors import FORGET, Roll
-from plugins.privacy.erasures import FORGET_STEPS, RESUME_ALL
+from plugins.privacy.erasures import FORGET_STEPS, RESUME_ALL, SETTLE_STEPS
 from plugins.privacy.settings import PrivacySettings
 
 
@@ -24,8 +25,10 @@ def forget_plugin(console: Console, plugin: str) -> None:
             return absent
         async with ctx.db.transaction() as session:
             await session.run(FORGET, plugin=plugin)
+            await session.run(SETTLE_STEPS, of_plugin=plugin)
             await session.run(FORGET_STEPS, of_plugin=plugin)
             await session.run(RESUME_ALL, now=ctx.clock.now())
+            await ctx.events.publish(session, command_act("privacy.forget_plugin", f"plugin:{plugin}"))
         return None
 
     absent = console.run("privacy", forget)

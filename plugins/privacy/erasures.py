@@ -157,12 +157,19 @@ FAIL: Final = Command(
     .where(_STEP)
     .values(attempts=bindparam("made"), next_at=_UNTIL, last_error=bindparam("reason"))
 )
-#: Has everybody who has answered answer once more.
+#: Has everybody who has answered, and is not gone for good, answer once more.
 ASK_AGAIN: Final = Command(
-    sa.update(erasure_steps).where(_STEPS, erasure_steps.c.state == CONFIRMED).values(state=ANSWERED, next_at=_NOW)
+    sa.update(erasure_steps)
+    .where(_STEPS, erasure_steps.c.state == CONFIRMED, erasure_steps.c.plugin.in_(sa.select(contributors.c.plugin)))
+    .values(state=ANSWERED, next_at=_NOW)
 )
 
-#: For a plugin that will never be on again.
+#: For a plugin that will never be on again: what it answered stands, and what it did not is not waited for.
+SETTLE_STEPS: Final = Command(
+    sa.update(erasure_steps)
+    .where(erasure_steps.c.plugin == bindparam("of_plugin"), erasure_steps.c.state == ANSWERED)
+    .values(state=CONFIRMED)
+)
 FORGET_STEPS: Final = Command(
     sa.delete(erasure_steps).where(
         erasure_steps.c.plugin == bindparam("of_plugin"), erasure_steps.c.state == UNANSWERED

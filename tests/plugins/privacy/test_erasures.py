@@ -218,6 +218,23 @@ async def test_nobody_waits_for_a_plugin_that_is_gone_for_good(deploy: Deploy) -
     assert "diary" not in {step["plugin"] for step in (await carried_on(deployment, asked["id"], "done"))["steps"]}
 
 
+async def test_what_a_plugin_answered_before_it_was_gone_for_good_stands(deploy: Deploy) -> None:
+    """It can not be asked once more, and nobody waits for that; the operator's word is an act."""
+    deployment = await deploy(*FEW, plugins=[DiaryPlugin])
+    person = await deployment.sign_in(EMAIL)
+    asked = await ask_erasure(person)
+    await carried_on(deployment, asked["id"], "confirming")
+    await deployment.restart(*FEW)
+    await carried_on(deployment, asked["id"], "waiting")
+
+    await deployment.command("privacy", "forget", "diary")
+    done = await carried_on(deployment, asked["id"], "done")
+
+    assert {step["plugin"]: step["state"] for step in done["steps"]}["diary"] == "confirmed"
+    acts = [msgspec.json.decode(data) for data in await deployment.platform.context("privacy").db.all(ACTS)]
+    assert [(act["action"], act["subject"]) for act in acts] == [("privacy.forget_plugin", "plugin:diary")]
+
+
 async def test_address_is_forgotten_though_a_plugin_stays_off(deploy: Deploy) -> None:
     """After some days the plugin will be asked by the number alone."""
     deployment = await deploy(*FEW, plugins=[DiaryPlugin])
