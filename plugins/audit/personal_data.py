@@ -67,11 +67,10 @@ class AuditPersonalData:
         self._db = ctx.db
 
     async def export(self, subject: Subject) -> AsyncIterator[Document]:
-        told: list[Told] = []
-        while following := await self._after(subject, told[-1].number if told else 0):
-            told += following
-        if told:
-            yield document("acts.json", told)
+        after, number = 0, 0
+        while told := await self._after(subject, after):
+            after, number = told[-1].number, number + 1
+            yield document(f"acts-{number}.json", told)
 
     async def erase(self, subject: Subject) -> Receipt:
         return Receipt(kept=(_KEPT,) if await self._after(subject, 0) else ())
