@@ -1,7 +1,8 @@
 """`audit/1`: what administrators did, so that it can be looked up who did what, to whom, and what it was before.
 
 There is nothing to call: publish `ActRecorded` in the transaction of the act. Whatever somebody does by a permission
-that is over other people's things, or on the command line, is such an act.
+that is over other people's things, or on the command line, is such an act. How they are looked up over HTTP is in
+`audit_http`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""`auth/1`: who a person is, by email one-time codes, sessions and signed tokens."""
+"""`auth/1`: who a person is, what they may, and their sessions. What is served over HTTP is in `auth_http`.
+
+How people sign in is the provider's own. `CodeRefused` and `TokenRefused` are for those that do it by codes and by
+refresh tokens, as ours does.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,16 @@ Locale = Annotated[
         pattern=r"^[A-Za-z]{2,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*$(?!\n)",
     ),
 ]
+
+Role = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$(?!\n)")]
+
+#: The pattern of HTML's email fields: one address in ASCII, without comments, quotes or a line break at its end.
+_ADDRESS: Final = (
+    r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$(?!\n)"
+)
+
+Email = Annotated[str, msgspec.Meta(pattern=_ADDRESS, max_length=254, description="One mail address")]
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):

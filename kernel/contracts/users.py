@@ -1,4 +1,4 @@
-"""`users/1`: what people tell about themselves."""
+"""`users/1`: what people tell about themselves. What is served over HTTP is in `users_http`."""
 
 from __future__ import annotations
 

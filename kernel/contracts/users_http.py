@@ -22,7 +22,7 @@ from uuid import UUID
 import msgspec
 
 from kernel import PageQuery
-from kernel.contracts.auth import Locale
+from kernel.contracts.auth import Locale, Role
 
 #: The permission of whoever looks at the directory.
 LIST_USERS: Final = "users.list"
@@ -30,7 +30,6 @@ LIST_USERS: Final = "users.list"
 #: Text of one line.
 Line = Annotated[str, msgspec.Meta(max_length=120, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
-Role = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$(?!\n)")]
 TimeZone = Annotated[
     str,
     msgspec.Meta(

@@ -10,9 +10,10 @@ import click
 
 from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl, on
 from kernel.contracts.audit import AUDIT, ActRecorded
+from kernel.contracts.audit_http import VIEW_ACTS
 from kernel.contracts.personal_data import PERSONAL_DATA
 from plugins.audit import commands, migrations
-from plugins.audit.api import VIEW, AuditApi
+from plugins.audit.api import AuditApi
 from plugins.audit.log import AuditLog
 from plugins.audit.personal_data import AuditPersonalData
 from plugins.audit.tables import metadata
@@ -34,7 +35,7 @@ class AuditPlugin(Plugin):
 
     @hookimpl
     def permissions(self) -> Iterable[Permission]:
-        yield Permission(name=VIEW, summary="Look at what administrators did", roles=("admin",))
+        yield Permission(name=VIEW_ACTS, summary="Look at what administrators did", roles=("admin",))
 
     @hookimpl
     def services(self, ctx: Context) -> Iterable[Provide[object]]:

@@ -3,58 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
-from typing import Annotated, Any, Final
-from uuid import UUID
+from typing import Any
 
 import msgspec
 
-from kernel import Answer, Context, Encoded, Page, PageQuery, Request, Route, get, page, problems, shared_page
+from kernel import Answer, Context, Encoded, Page, Request, Route, get, page, problems, shared_page
+from kernel.contracts import audit_http
+from kernel.contracts.audit_http import VIEW_ACTS, ActQuery, Moment
 from plugins.audit.export import as_csv
 from plugins.audit.log import Act, AuditLog
 
-VIEW: Final = "audit.view"
 
-_FIRST_YEAR: Final = 2000
-_LAST_YEAR: Final = 9000  # short of where a change of time zone leaves the calendar
-
-Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-Action = Annotated[str, msgspec.Meta(max_length=100, pattern=r"^[a-z][a-z0-9_.-]*$(?!\n)")]
-Subject = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[\x21-\x7e]+$(?!\n)")]
-
-
-class ActQuery(PageQuery, frozen=True, kw_only=True):
-    """Which acts to list; the filters combine."""
-
-    actor: UUID | None = None
-    subject: Subject | None = None  #: such as `account:0198…`
-    action: Action | None = None  #: such as `auth.set_roles`
-    since: Moment | None = None
-    until: Moment | None = None  #: the first moment that does not count
-
-    def __post_init__(self) -> None:
-        for name in ("since", "until"):
-            moment = getattr(self, name)
-            if moment and not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-                raise ValueError(f"'{name}' must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
-
-
-class ActSeen(msgspec.Struct, frozen=True, kw_only=True):
+class ActSeen(audit_http.ActSeen, frozen=True, kw_only=True):
     """One act."""
 
     number: int  #: its place in the chain
-    event_id: UUID
-    time: datetime
-    action: str
-    subject: str
-    actor: UUID | None  #: who; null for the command line
-    acting_as: UUID | None  #: whom the actor stood in for
-    origin: str
-    reason: str
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-    source: str  #: the plugin that told it
-    request_id: UUID  #: of the request, by which its log lines are found
 
 
 class AuditApi:
@@ -64,7 +27,7 @@ class AuditApi:
         self._log = ctx.own(AuditLog)
 
     def routes(self) -> Iterable[Route]:
-        yield get("/acts", self.acts, permission=VIEW, problems=(problems.InvalidCursor,))
+        yield get("/acts", self.acts, permission=VIEW_ACTS, problems=(problems.InvalidCursor,))
 
     async def acts(self, request: Request, query: ActQuery) -> Answer[Encoded[Page[ActSeen]]]:
         """List acts, the newest first; with `Accept: text/csv` as a table."""

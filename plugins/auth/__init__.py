@@ -18,10 +18,11 @@ from kernel.contracts.auth import (
     UserEnabled,
     UserRegistered,
 )
+from kernel.contracts.auth_http import MANAGE_ACCOUNTS
 from kernel.contracts.mail import MAIL, MailRequested
 from kernel.contracts.personal_data import PERSONAL_DATA
 from plugins.auth import commands, migrations
-from plugins.auth.accounts_api import MANAGE_ACCOUNTS, AccountsApi
+from plugins.auth.accounts_api import AccountsApi
 from plugins.auth.acting import ACT_AS
 from plugins.auth.api import AuthApi
 from plugins.auth.identity import AuthIdentity

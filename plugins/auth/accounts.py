@@ -22,8 +22,6 @@ from plugins.auth.tables import account_roles, accounts
 STUDENT: Final = "student"
 ADMIN: Final = "admin"
 INSTRUCTOR: Final = "instructor"
-#: The roles of every deployment; permissions may name others.
-ROLE_NAMES: Final = frozenset({STUDENT, INSTRUCTOR, ADMIN})
 DEFAULT_LOCALE: Final = "en"
 
 #: Written into the statement, which a bound separator would keep from being compiled once.

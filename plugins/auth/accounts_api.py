@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Final
+from typing import Any
 from uuid import UUID
 
-import msgspec
-
-from kernel import Context, Page, PageQuery, Request, Route, get, page, post, problems, put
+from kernel import Context, Page, Request, Route, get, page, post, problems, put
 from kernel.contracts.audit import act
 from kernel.contracts.auth import LastAdministrator
+from kernel.contracts.auth_http import MANAGE_ACCOUNTS, ROLES, AccountQuery, NewRoles
 from kernel.database import Session
-from plugins.auth.accounts import ROLE_NAMES, AccountRow, split_roles
+from plugins.auth.accounts import AccountRow, split_roles
 from plugins.auth.administration import Administration, Change
 from plugins.auth.settings import AuthSettings
 from plugins.auth.views import AccountSeen, account_seen
-
-MANAGE_ACCOUNTS: Final = "auth.manage_accounts"
-
-Prefix = Annotated[str, msgspec.Meta(max_length=254, pattern=r"^[\x21-\x7e]*$(?!\n)")]
-Role = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$(?!\n)")]
-
-
-class AccountQuery(PageQuery, frozen=True, kw_only=True):
-    """Which accounts to list."""
-
-    email: Prefix | None = None  #: how the address begins
-    role: Role | None = None
-    active: bool | None = None
-
-
-class NewRoles(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """All roles that the account is to have."""
-
-    roles: Annotated[list[Role], msgspec.Meta(max_length=20)]
 
 
 class AccountsApi:
@@ -42,7 +22,7 @@ class AccountsApi:
 
     def __init__(self, ctx: Context[AuthSettings]) -> None:
         self._ctx = ctx
-        self._known = ROLE_NAMES | ctx.roles.keys()
+        self._known = ROLES | ctx.roles.keys()
         self._administration = ctx.own(Administration)
 
     def routes(self) -> Iterable[Route]:

@@ -2,17 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
-
 import msgspec
 
-#: The pattern of HTML's email fields: one address in ASCII, without comments, quotes or a line break at its end.
-_PATTERN: Final = (
-    r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-    r"(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*$(?!\n)"
-)
-
-Email = Annotated[str, msgspec.Meta(pattern=_PATTERN, max_length=254, description="One mail address")]
+from kernel.contracts.auth import Email
 
 
 def normal(email: str) -> str:

@@ -20,8 +20,8 @@ from kernel import (
     post,
     problems,
 )
-from kernel.contracts.auth import CodeRefused, Locale, TokenRefused
-from plugins.auth.addresses import Email, normal
+from kernel.contracts.auth import CodeRefused, Email, Locale, TokenRefused
+from plugins.auth.addresses import normal
 from plugins.auth.codes import DIGITS, LIFE, Codes
 from plugins.auth.cookies import Cookies
 from plugins.auth.keys import TOKEN_LIFE, KeyRing

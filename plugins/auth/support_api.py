@@ -10,9 +10,9 @@ import msgspec
 
 from kernel import Context, Idempotency, Page, PageQuery, Request, Route, delete, get, page, post, problems
 from kernel.contracts.audit import act
+from kernel.contracts.auth_http import MANAGE_ACCOUNTS
 from kernel.database import Session
 from plugins.auth.accounts import split_roles
-from plugins.auth.accounts_api import MANAGE_ACCOUNTS
 from plugins.auth.acting import ACT_AS, Acting, require_self
 from plugins.auth.administration import Administration
 from plugins.auth.keys import TOKEN_LIFE

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from kernel.contracts import auth_http
 from plugins.auth.accounts import AccountRow, split_roles
 from plugins.auth.sessions import OwnSession
 
@@ -20,26 +21,19 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[str, ...]
 
 
-class SessionSeen(msgspec.Struct, frozen=True, kw_only=True):
+class SessionSeen(auth_http.SessionSeen, frozen=True, kw_only=True):
     """One of a person's sessions."""
 
-    id: UUID
-    created_at: datetime
     last_used_at: datetime  #: when its tokens were last renewed; of a browser's to within five minutes
     expires_at: datetime  #: for a browser's, unless it is used before
     address: str
     client: str
     kind: Literal["application", "browser"] = "application"  #: whether it has tokens or a cookie
-    current: bool  #: the session of this request
 
 
-class AccountSeen(msgspec.Struct, frozen=True, kw_only=True):
+class AccountSeen(auth_http.AccountSeen, frozen=True, kw_only=True):
     """An account as administrators see it."""
 
-    id: UUID
-    email: str
-    roles: tuple[str, ...]
-    active: bool
     created_at: datetime
     signed_in_at: datetime | None
 
