@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from kernel import errors
-from kernel.cli import editing, planning
+from kernel.cli import editing, planning, upgrading
 from kernel.cli.console import Console
 from kernel.cli.planning import Plan
 from kernel.discovery import Catalogue
@@ -45,10 +45,20 @@ def list_(console: Console) -> None:
 @click.option(
     "--provider", "choices", multiple=True, metavar="NAME=PLUGIN", help="As if [providers] chose so: payments=freepay."
 )
+@click.option(
+    "--upgrade", "upgraded", metavar="NAME==VERSION|PATH", help="Try this version of a plugin on a copy of the data."
+)
 @click.pass_context
-def plan(ctx: click.Context, on: tuple[str, ...], off: tuple[str, ...], choices: tuple[str, ...]) -> None:
+def plan(
+    ctx: click.Context, on: tuple[str, ...], off: tuple[str, ...], choices: tuple[str, ...], upgraded: str | None
+) -> None:
     """Show what would start, in which order, and what a change would break. Nothing is changed."""
     console = ctx.find_object(Console) or Console()
+    if upgraded is not None:
+        if on or off or choices:
+            raise click.UsageError("--upgrade goes by itself; plan the other changes before or after it")
+        _rehearse(ctx, console, upgraded)
+        return
     found = _plan(console, on, off, dict(map(_choice, choices)))
     _show(console, found)
     if not found.boots:
@@ -82,6 +92,20 @@ def check(ctx: click.Context, name: str) -> None:
     verdicts = check_plugin(console, name)
     console.table(("Rule", "Verdict", "Remedy"), [(one.rule, one.verdict, one.remedy) for one in verdicts])
     if any(one.verdict == "broken" for one in verdicts):
+        ctx.exit(1)
+
+
+def _rehearse(ctx: click.Context, console: Console, wanted: str) -> None:
+    verdicts = upgrading.rehearse(console, wanted)
+    if console.json:
+        console.document(verdicts)
+    else:
+        rows = [(one.plugin, one.before, one.after, one.verdict) for one in verdicts]
+        console.table(("Plugin", "Before", "After", "Verdict"), rows)
+        for one in verdicts:
+            for finding in one.findings:
+                console.say(f"{one.plugin}: {finding}")
+    if any(one.verdict == "refused" for one in verdicts):
         ctx.exit(1)
 
 
