@@ -23,7 +23,8 @@ from kernel.containment.containment import KERNEL
 
 AGAIN: Final = 0.05  # seconds between the two looks
 REPORT_AFTER: Final = 5.0  # seconds after which a block is reported although it goes on
-BUSY: Final = 0.8  # of the time on the processor: this process used it, and was not kept from running
+LATE: Final = 3  # limits, after half of which this thread rests, and a whole of which it waits
+BUSY: Final = 0.3  # of the time on the processor: this process did run, among others perhaps
 REST: Final = 10.0  # seconds between two reports of the same plugin
 DEPTH: Final = 25  # frames that are shown, the innermost
 #: Who stands in a debugger does not block the loop, its person does.
@@ -74,29 +75,34 @@ class Watch:
         self._thread.join(1)
 
     def _run(self) -> None:
+        began, used = monotonic(), process_time()
         while not self._stopping.wait(self._limit / 2):
             try:
-                self._ask()
+                self._ask(began, used)
             except RuntimeError:  # the loop is closed
                 return
+            began, used = monotonic(), process_time()
 
-    def _ask(self) -> None:
+    def _ask(self, began: float, used: float) -> None:
+        """Ask the loop for a sign of life; this thread ran at *began*, when the process had *used* so much time."""
+        frames = self._holding(began, used)
+        asked = began if frames else monotonic()
         self._turned.clear()
-        asked, used = monotonic(), process_time()
         self._loop.call_soon_threadsafe(self._turned.set)
-        if self._turned.wait(self._limit):
-            return
-        waited, used = monotonic() - asked, process_time() - used
-        frames = self._standing() if waited < 2 * self._limit else self._holding(waited, used)
+        if not frames:
+            if self._turned.wait(self._limit):
+                return
+            frames = self._holding(began, used) or self._standing()
         if frames and not self._stopping.is_set():
             self._wait_and_report(asked, frames)
 
-    def _holding(self, waited: float, used: float) -> list[FrameType]:
-        """Return what held the interpreter for so long that this thread came late, too, and has only just let it go.
+    def _holding(self, began: float, used: float) -> list[FrameType]:
+        """Return what held the interpreter for so long that this thread came late itself, and has only just let it go.
 
-        Nothing where hardly any of the time was used: then the whole process, or the machine, did not run.
+        Nothing where the time was not used: then the whole process, or the machine, did not run.
         """
-        return self._stack() if used > BUSY * waited else []
+        waited = monotonic() - began
+        return self._stack() if waited > LATE * self._limit and process_time() - used > BUSY * waited else []
 
     def _standing(self) -> list[FrameType]:
         """Return what stands still, innermost first; nothing where the loop moves on."""

@@ -59,17 +59,17 @@ class PluginReport(msgspec.Struct, frozen=True, kw_only=True):
 async def report(platform: Platform) -> list[PluginReport]:
     """Return what is known of each installed plugin, in the order of their start."""
     backlogs = (await platform.events.administration.lag()).handlers
+    described = [describe(member, platform.assembly.hooks, backlogs) for member in platform.states()]
     return [
-        _contained(describe(member, platform.assembly.hooks, backlogs), platform.containment.of(member.name))
-        for member in platform.states()
+        _contained(facts, platform.containment.of(facts.name)) if facts.state == State.STARTED else facts
+        for facts in described
     ]
 
 
 def _contained(facts: PluginReport, breaker: Breaker) -> PluginReport:
-    """Return *facts* with what a running plugin did wrong; its state is that of its quarantine, if it has one."""
+    """Return *facts* of a running plugin with what it did wrong; its state is that of its quarantine, if any."""
     facts = msgspec.structs.replace(facts, faults={str(fault): count for fault, count in breaker.counts.items()})
-    held = breaker.quarantine()
-    if held is None or facts.state != State.STARTED:
+    if (held := breaker.quarantine()) is None:
         return facts
     state = "quarantined" if breaker.shut else "probation"
     return msgspec.structs.replace(facts, state=state, reason=held.reason, since=held.since, until=held.until)
