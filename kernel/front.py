@@ -44,6 +44,7 @@ def build(platform: Platform) -> web.Application:
         log=platform.log,
         access=_access_log(platform),
         error_page=site.error_page,
+        containment=platform.containment,
     )
     site.install(app)
     Operations(platform, identify=identify, metrics=metrics).install(app)
@@ -87,7 +88,12 @@ def parts(platform: Platform) -> tuple[Part, ...]:
 
 
 def _site(platform: Platform, members: Iterable[Member]) -> Site:
-    return Site(tuple(_parts(members)), deployment=platform.config.deployment(), identify=identify)
+    return Site(
+        tuple(_parts(members)),
+        deployment=platform.config.deployment(),
+        identify=identify,
+        containment=platform.containment,
+    )
 
 
 def _is_certain(member: Member) -> bool:

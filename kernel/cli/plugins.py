@@ -17,7 +17,9 @@ from kernel.cli.planning import Plan
 from kernel.discovery import Catalogue
 
 if TYPE_CHECKING:
+    from kernel.cli.running import Told
     from kernel.lifecycle import Platform
+    from kernel.members import Member
 
 _NO_CHOICES: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -30,13 +32,17 @@ def plugins() -> None:
 @plugins.command("list")
 @click.pass_obj
 def list_(console: Console) -> None:
-    """Show every installed plugin."""
-    rows = []
-    for member in console.boot().states():
-        provides = [str(one) for one in member.manifest.provides] if member.manifest else []
-        version = member.manifest.version if member.manifest else member.installed.version
-        rows.append((member.name, version, str(member.state), provides, member.installed.distribution, member.reason))
-    console.table(("Plugin", "Version", "State", "Provides", "Distribution", "Reason"), rows)
+    """Show every installed plugin, in the state in which the running server has it, if there is one."""
+    from kernel.cli import running
+
+    platform = console.boot()
+    told = running.ask(platform.config)
+    columns = ("Plugin", "Version", "State", "Provides", "Distribution", "Reason")
+    console.table(columns, [_row(member, (told or {}).get(member.name)) for member in platform.states()])
+    if told is None:
+        console.say(f"as configured: no server tells its states at {running.url_of(platform.config)}")
+    else:
+        console.say(f"as the server at {running.url_of(platform.config)} tells")
 
 
 @plugins.command()
@@ -107,6 +113,13 @@ def _rehearse(ctx: click.Context, console: Console, wanted: str) -> None:
                 console.say(f"{one.plugin}: {finding}")
     if any(one.verdict == "refused" for one in verdicts):
         ctx.exit(1)
+
+
+def _row(member: Member, told: Told | None) -> tuple[object, ...]:
+    provides = [str(one) for one in member.manifest.provides] if member.manifest else []
+    version = member.manifest.version if member.manifest else member.installed.version
+    state, reason = (told.state, told.reason) if told else (str(member.state), member.reason)
+    return member.name, version, state, provides, member.installed.distribution, reason
 
 
 def _switch(ctx: click.Context, *, on: Sequence[str], off: Sequence[str]) -> None:

@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from structlog.typing import FilteringBoundLogger
 
 from kernel.clock import Clock
+from kernel.containment.containment import Containment
 from kernel.context import Events
 from kernel.database import Database
 from kernel.database.opening import OpenDatabase
@@ -41,11 +42,18 @@ class EventRuntime:
     """Carries the events of all plugins in one process; any number of processes may share the databases."""
 
     def __init__(
-        self, *, redis: Redis | None, clock: Clock, log: FilteringBoundLogger, settings: EventSettings | None = None
+        self,
+        *,
+        redis: Redis | None,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        settings: EventSettings | None = None,
+        containment: Containment | None = None,
     ) -> None:
         self._clock = clock
         self._log = log
         self._settings = settings or EventSettings()
+        self._containment = containment or Containment(clock=clock, log=log)
         self._activity = Activity()
         self._broadcast = Broadcast(redis, log)
         self._streams = RedisStreams(redis, self._deliver, log) if redis is not None else None
@@ -143,11 +151,13 @@ class EventRuntime:
         subscriber = self._subscribers[plugin]
         wanted = {handler.event.name for handler in subscriber.handlers}
         return Consumer(
+            plugin,
             subscriber.db,
             subscriber.handlers,
             [source.log for source in self._sources.values() if source.types & wanted],
             settings=self._settings,
             activity=self._activity,
+            containment=self._containment,
             clock=self._clock,
             log=self._log.bind(plugin=plugin),
         )

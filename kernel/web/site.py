@@ -9,10 +9,12 @@ from typing import Final
 from aiohttp import web
 
 from kernel import errors
+from kernel.containment.containment import Containment
 from kernel.correlation import current_cause
 from kernel.deployment import Deployment
 from kernel.http import problems
 from kernel.http.callers import check_permission
+from kernel.http.frame import PAGES
 from kernel.http.request import Request
 from kernel.http.routes import check_path
 from kernel.web.assets import Assets
@@ -38,21 +40,31 @@ class Site:
         errors.InvalidDeclaration: a template is broken or missing, or a path is taken.
     """
 
-    def __init__(self, parts: Sequence[Part], *, deployment: Deployment, identify: Identify) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        *,
+        deployment: Deployment,
+        identify: Identify,
+        containment: Containment | None = None,
+    ) -> None:
         self._parts = (_OWN, *parts)
         self._identify = identify
         self._pages = _pages(self._parts)
         self._assets = Assets()
         for plugin, files in declared(self._parts, StaticFiles):
             self._assets.add(plugin, files.folder)
-        self._renderer = Renderer(self._parts, self._assets, deployment)
+        self._renderer = Renderer(self._parts, self._assets, deployment, containment or Containment())
 
     def install(self, app: web.Application) -> None:
         """Add the pages and the static files to *app*."""
         self._renderer.install(app)
         app.router.add_get("/static/{name:.+}", self._assets.serve)
-        for page in self._pages:
-            app.router.add_get(page.path, self._answer(page))
+        owners = {}
+        for plugin, page in self._pages:
+            route = app.router.add_get(page.path, self._answer(page))
+            owners[route.resource.canonical if route.resource else page.path] = plugin
+        app[PAGES] = owners
 
     def error_page(self, request: web.Request, problem: problems.Problem) -> web.Response:
         """Return *problem* as a page for people."""
@@ -81,11 +93,11 @@ class Site:
         return self._renderer.render(request.http, page.template, values, caller=request.caller)
 
 
-def _pages(parts: Sequence[Part]) -> tuple[Page, ...]:
+def _pages(parts: Sequence[Part]) -> tuple[tuple[str, Page], ...]:
     owners: dict[str, str] = {}
     for plugin, page in declared(parts, Page):
         _check_path(plugin, page.path, owners)
-    return tuple(page for _, page in declared(parts, Page))
+    return tuple(declared(parts, Page))
 
 
 def _check_path(plugin: str, path: str, owners: dict[str, str]) -> None:
