@@ -108,9 +108,8 @@ CLAIM: Final = Query(
 )
 
 _MINE: Final = sa.and_(deliveries.c.id == bindparam("delivery"), deliveries.c.claim == bindparam("of_claim"))
-_RESULT: Final[dict[str, sa.BindParameter[object]]] = {
-    name: bindparam(f"the_{name}") for name in ("status", "milliseconds", "error", "excerpt")
-}
+_RESULTS: Final = ("status", "milliseconds", "error", "excerpt")
+_RESULT: Final[dict[str, sa.BindParameter[object]]] = {name: bindparam(f"the_{name}") for name in _RESULTS}
 #: Also of what was held meanwhile: it has arrived.
 FINISH: Final = Command(
     sa.update(deliveries)

@@ -6,6 +6,7 @@ the URL in whichever way, or found for a name, now or at the last moment.
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 from collections.abc import Collection, Iterator
@@ -26,6 +27,15 @@ _NUMERIC: Final = re.compile(r"(?:^|\.)(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?$")
 
 class NotAllowed(OSError, ValueError):
     """The configuration does not allow to deliver there."""
+
+    def __init__(self, address: Address) -> None:
+        # A number of an error and its text: where several addresses were tried, that is all that is left of each.
+        super().__init__(
+            errno.EACCES, f"{address} is no public address; whoever runs the platform can allow its network"
+        )
+
+    def __str__(self) -> str:
+        return str(self.strerror)
 
 
 class Targets:
@@ -59,7 +69,7 @@ class Targets:
         """
         meant = tuple(_embedded(address)) or (address,)
         if not all(_is_public(one) or self._is_allowed(one) for one in meant):
-            raise NotAllowed(f"{address} is no public address; who runs the platform can allow its network")
+            raise NotAllowed(address)
 
     def open_socket(self, info: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
         """Return a socket for a connection to the address in *info* (as of `getaddrinfo`), if it is allowed."""

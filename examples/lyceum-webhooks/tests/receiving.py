@@ -46,6 +46,7 @@ class Receiver:
     requests: list[Request] = field(default_factory=list)
     port: int = 0
     answer: Callable[[Request], Awaitable[web.StreamResponse]] | None = None
+    current: web.Request | None = None  #: for an answer that is written piece by piece
 
     @property
     def url(self) -> str:
@@ -61,6 +62,7 @@ class Receiver:
         self.answer = answer
 
     async def take(self, request: web.Request) -> web.StreamResponse:
+        self.current = request
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.requests.append(Request(request.path_qs, headers, await request.read()))
         return await self.answer(self.requests[-1]) if self.answer else web.Response(status=204)
