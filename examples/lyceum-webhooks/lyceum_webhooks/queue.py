@@ -22,7 +22,7 @@ LAST_ID: Final = UUID(int=2**128 - 1)
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One event on its way to one endpoint; *status* and what follows are of the last try."""
+    """One event on its way to one endpoint; *status* and what follows are of the last try, and empty during one."""
 
     id: UUID
     endpoint_id: UUID
@@ -102,6 +102,10 @@ CLAIM: Final = Query(
         next_at=bindparam("claimed_until", type_=Timestamp()),
         attempts=deliveries.c.attempts + 1,
         claim=deliveries.c.claim + 1,
+        status=None,
+        milliseconds=None,
+        error="",
+        excerpt="",
     )
     .returning(*(deliveries.c[name] for name in Claimed.__struct_fields__)),
     Claimed,

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from lyceum_webhooks.sender import Sender
 from receiving import Receiver
 
 from kernel import Event, Manifest, Personal, Plugin, new_id
@@ -80,17 +79,14 @@ class House:
         return list(found["items"])
 
     async def until(self, endpoint: str, state: str, attempts: int = 1) -> dict[str, Any]:
-        """Return the newest delivery to *endpoint* once it is in *state* and nothing is under way."""
+        """Return the newest delivery to *endpoint* once it is in *state* and nothing of it is under way."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 newest = next(iter(await self.deliveries(endpoint)), None)
-                if newest and newest["state"] == state and newest["attempts"] >= attempts and not self.under_way():
+                tried = newest and (newest["status"] is not None or newest["error"])
+                if newest and tried and newest["state"] == state and newest["attempts"] >= attempts:
                     return newest
                 await asyncio.sleep(0.02)
-
-    def under_way(self) -> bool:
-        """Return whether a request of this process is under way."""
-        return bool(self.deployment.platform.context("webhooks").own(Sender)._under_way)
 
     async def endpoint(self, endpoint: str) -> dict[str, Any]:
         found: dict[str, Any] = await self.call("GET", f"/endpoints/{endpoint}")

@@ -64,9 +64,10 @@ async def test_everything_means_the_events_of_every_plugin(house: House) -> None
 
 
 async def test_what_happened_before_the_registration_is_not_told(house: House) -> None:
-    """The events that are kept are not sent to whoever comes later."""
+    """The events that are kept are not sent to whoever comes later, also when they are read once more."""
     await house.sell(1)
     endpoint, _ = await house.add()
+    await replay(house)
     await house.sell(2)
 
     [request] = await house.receiver.got(1)
@@ -95,12 +96,14 @@ async def test_event_that_comes_twice_is_delivered_once(house: House) -> None:
     await house.receiver.got(1)
     await house.until(endpoint, "delivered")
 
-    await house.deployment.platform.events.administration.replay("shop", 1, plugin="webhooks")
-    await house.deployment.settle()
+    await replay(house)
     await house.publish(Closed(day="monday"))
     await house.receiver.got(2)
 
     assert [request.event["type"] for request in house.receiver.requests] == ["shop.sold.v1", "shop.closed.v1"]
+    async with house.deployment.platform.context("webhooks").db.engine().connect() as connection:
+        states = await connection.exec_driver_sql("SELECT DISTINCT state FROM inbox")
+        assert [state for (state,) in states] == ["done"]
 
 
 async def test_delivery_tells_what_came_of_it(house: House) -> None:
@@ -184,3 +187,9 @@ async def test_strangers_reach_nothing(house: House) -> None:
         await client.call("POST", f"{API}/endpoints", {}, expect=status)
     await house.call("GET", f"/endpoints/{new_id()}", expect=404)
     await house.call("POST", f"/deliveries/{new_id()}/redeliver", expect=404)
+
+
+async def replay(house: House) -> None:
+    """Have the whole log of the shop read once more."""
+    await house.deployment.platform.events.administration.replay("shop", 1, plugin="webhooks")
+    await house.deployment.settle()
