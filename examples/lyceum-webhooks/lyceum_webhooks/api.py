@@ -143,8 +143,7 @@ class WebhooksApi:
         data = msgspec.json.encode({"endpoint_id": endpoint_id})
         await self._queue.add(session, [endpoint_id], event_id=event_id, kind=TEST, time=now, data=data)
         session.after_commit(self._sender.wake)
-        [delivery] = await session.all(queue.NEWEST, endpoint=endpoint_id, before=LAST_ID, limit=1)
-        return delivery
+        return await session.one(queue.OF_EVENT, endpoint=endpoint_id, event=event_id)
 
     async def deliveries(
         self, request: Request, endpoint_id: UUID, query: DeliveryQuery, session: Session

@@ -18,6 +18,7 @@ from lyceum_webhooks.targets import Targets
 
 EXCERPT: Final = 500  # bytes of a response that are read at all
 LONGEST_ERROR: Final = 300  # characters
+LONGEST_RETRY_AFTER: Final = 86_400.0  # seconds; a receiver may not put us off for ever
 #: The receiver as a whole has too much to do, or is not there: another request would fare no better.
 BUSY: Final = frozenset({None, 429, 502, 503, 504})
 
@@ -74,22 +75,29 @@ async def post(
                 status=response.status,
                 milliseconds=_since(began),
                 error=_refusal(response.status),
-                excerpt=excerpt.decode(errors="replace").replace("\x00", "�"),  # PostgreSQL holds no zero bytes
+                excerpt=_plain(excerpt.decode(errors="replace")),
                 retry_after=seconds_of(response.headers.get("Retry-After", ""), now),
             )
     except (aiohttp.ClientError, OSError, ValueError) as error:
         reason = f"no response within {within:g} s" if isinstance(error, TimeoutError) else str(error)
-        return Outcome(milliseconds=_since(began), error=(reason or type(error).__name__)[:LONGEST_ERROR])
+        return Outcome(milliseconds=_since(began), error=_plain(reason or type(error).__name__)[:LONGEST_ERROR])
 
 
 def seconds_of(retry_after: str, now: datetime) -> float:
-    """Return the seconds that the header Retry-After asks to wait, 0 where it can not be read."""
-    with suppress(ValueError):
-        return max(0.0, float(int(retry_after)))
-    with suppress(ValueError):
-        moment = parsedate_to_datetime(retry_after)
-        return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds())
-    return 0.0
+    """Return the seconds that the header Retry-After asks to wait: 0 where it can not be read, a day at most."""
+    seconds = 0.0
+    if retry_after.isdecimal():
+        seconds = float(retry_after)  # of however many digits
+    else:
+        with suppress(ValueError):
+            moment = parsedate_to_datetime(retry_after)
+            seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
+    return min(max(0.0, seconds), LONGEST_RETRY_AFTER)
+
+
+def _plain(text: str) -> str:
+    """Return *text* as a database can hold it: PostgreSQL knows no zero bytes."""
+    return text.replace("\x00", "�")
 
 
 def _refusal(status: int) -> str:

@@ -65,6 +65,7 @@ _NEWEST: Final = (
     .limit(bindparam("limit", type_=sa.Integer()))
 )
 ONE: Final = Query(_SHOWN.where(deliveries.c.id == bindparam("delivery")), Delivery)
+OF_EVENT: Final = Query(_SHOWN.where(_OF_ENDPOINT, deliveries.c.message_id == bindparam("event")), Delivery)
 NEWEST: Final = Query(_NEWEST, Delivery)
 NEWEST_IN_STATE: Final = Query(_NEWEST.where(deliveries.c.state == bindparam("in_state")), Delivery)
 

@@ -31,7 +31,6 @@ LEASE_MARGIN: Final = timedelta(seconds=30)  # by which a claim outlasts its req
 JITTER: Final = 0.1
 FIRST_PAUSE: Final = 5.0  # seconds for which a busy receiver is left alone; each further time twice as long
 LONGEST_PAUSE: Final = 300.0
-LONGEST_RETRY_AFTER: Final = 86_400.0  # seconds; a receiver may not put us off for ever
 
 SENT: Final = failpoint("webhooks.sent")  # the receiver has it, and nobody has written that down yet
 
@@ -149,35 +148,41 @@ class Sender:
     async def _record(self, claimed: Claimed, parcel: Parcel, outcome: Outcome) -> None:
         facts = {"delivery": str(claimed.id), "attempts": claimed.attempts, "status": outcome.status}
         async with self._ctx.db.transaction() as session:
+            # The endpoint first, then deliveries, wherever both change: else two would wait for each other.
             if outcome.succeeded:
-                await session.run(queue.FINISH, **self._result(claimed, outcome), now=self._ctx.clock.now())
                 await session.run(RECOVERED, endpoint=claimed.endpoint_id)
-            elif await self._failed(session, claimed, outcome):
-                await self._blame(session, claimed, parcel, outcome)
+                await session.run(queue.FINISH, **self._result(claimed, outcome), now=self._ctx.clock.now())
+            else:
+                reason = await self._blame(session, claimed, parcel, outcome)
+                await self._failed(session, claimed, outcome)
+                if reason:
+                    await self._endpoints.give_up(session, claimed.endpoint_id, reason)
         if outcome.succeeded:
             self._ctx.log.info("webhook delivered", action="webhook", **facts)
         else:
             self._ctx.log.warning("webhook not delivered", action="webhook", reason=outcome.error, **facts)
 
-    async def _failed(self, session: Session, claimed: Claimed, outcome: Outcome) -> int:
-        """Have the delivery tried again, or give it up; return 0 where another process has it by now."""
+    async def _blame(self, session: Session, claimed: Claimed, parcel: Parcel, outcome: Outcome) -> str:
+        """Write down that the endpoint fails, and leave it alone while it is busy; return why it is to be given up."""
+        now, hours = self._ctx.clock.now(), self._settings.disable_after_hours
+        alone = timedelta(seconds=max(pause_after(parcel.failures), outcome.retry_after))
+        pause = now + alone if outcome.busy else None
+        since = await session.first(FAILING, endpoint=claimed.endpoint_id, now=now, pause=pause)
+        if outcome.gone:
+            return "it answered 410 Gone"
+        if since is not None and now - since > timedelta(hours=hours):
+            return f"it failed for {hours:g} hours; last: {outcome.error}"
+        return ""
+
+    async def _failed(self, session: Session, claimed: Claimed, outcome: Outcome) -> None:
+        """Have the delivery tried again, or give it up; nothing changes where another process has it by now."""
         result, now = self._result(claimed, outcome), self._ctx.clock.now()
         if claimed.attempts > len(self._settings.retries):
-            return await session.run(queue.GIVE_UP, **result, now=now)
+            await session.run(queue.GIVE_UP, **result, now=now)
+            return
         delay = self._settings.retries[claimed.attempts - 1] * _random.uniform(1, 1 + JITTER)
-        until = now + timedelta(seconds=max(delay, _put_off(outcome)))
-        return await session.run(queue.POSTPONE, **result, until=until)
-
-    async def _blame(self, session: Session, claimed: Claimed, parcel: Parcel, outcome: Outcome) -> None:
-        """Write down that the endpoint fails; leave it alone while it is busy, and for good where that lasts."""
-        now, endpoint = self._ctx.clock.now(), claimed.endpoint_id
-        pause = now + timedelta(seconds=max(pause_after(parcel.failures), _put_off(outcome))) if outcome.busy else None
-        since = await session.first(FAILING, endpoint=endpoint, now=now, pause=pause)
-        hours = self._settings.disable_after_hours
-        if outcome.gone:
-            await self._endpoints.give_up(session, endpoint, "it answered 410 Gone")
-        elif since is not None and now - since > timedelta(hours=hours):
-            await self._endpoints.give_up(session, endpoint, f"it failed for {hours:g} hours; last: {outcome.error}")
+        until = now + timedelta(seconds=max(delay, outcome.retry_after))
+        await session.run(queue.POSTPONE, **result, until=until)
 
     @staticmethod
     def _result(claimed: Claimed, outcome: Outcome) -> dict[str, object]:
@@ -199,7 +204,3 @@ def targets_of(ctx: Context[WebhooksSettings]) -> Targets:
 def pause_after(failures: int) -> float:
     """Return the seconds for which a receiver is left alone that was busy, after so many failures before."""
     return min(LONGEST_PAUSE, FIRST_PAUSE * float(2 ** min(failures, 20)))
-
-
-def _put_off(outcome: Outcome) -> float:
-    return min(outcome.retry_after, LONGEST_RETRY_AFTER)

@@ -205,6 +205,7 @@ def test_receivers_say_in_two_ways_how_long_to_wait() -> None:
     assert seconds_of("120", now) == 120
     assert seconds_of(format_datetime(now + timedelta(seconds=90), usegmt=True), now) == 90
     assert [seconds_of(text, now) for text in ("", "-5", "soon", format_datetime(now - timedelta(days=1)))] == [0] * 4
+    assert [seconds_of(text, now) for text in ("9" * 1000, format_datetime(now + timedelta(days=900)))] == [86_400] * 2
 
 
 async def answer_by_path(receiver: Receiver, statuses: dict[str, int], **options: object) -> None:

@@ -20,6 +20,7 @@ from house import House
 from lyceum_webhooks.endpoints import Endpoints
 from lyceum_webhooks.queue import Queue
 from receiving import Receiver, Request, verified
+from structlog.testing import capture_logs
 
 from kernel import new_id
 from kernel.config import load
@@ -70,6 +71,29 @@ async def test_each_delivery_is_sent_once_however_many_processes_send(house: Hou
     assert states == {"delivered": 90}
     for twin in twins:
         await twin.stop()
+
+
+@pytest.mark.postgresql_only
+async def test_endpoint_is_given_up_once_however_many_processes_find_it_gone(house: House) -> None:
+    """They do not wait for each other, and nothing is left waiting."""
+    twin = await house.deployment.twin()
+    watcher, _ = await house.add("webhooks.*", url=f"{house.receiver.url}/watcher")
+    endpoint, _ = await house.add("shop.*")
+
+    async def gone(request: Request) -> web.StreamResponse:
+        await asyncio.sleep(0.05)
+        return web.Response(status=204 if request.path.endswith("watcher") else 410)
+
+    house.receiver.answer = gone
+    with capture_logs() as logs:
+        await house.sell(*range(40))
+        await house.until(watcher, "delivered")
+        await asyncio.sleep(0.5)
+
+    assert Counter(found["state"] for found in await house.deliveries(endpoint)) == {"held": 40}
+    assert [found["type"] for found in await house.deliveries(watcher)] == ["webhooks.endpoint_disabled.v1"]
+    assert [log for log in logs if log["log_level"] == "error"] == []
+    await twin.stop()
 
 
 async def test_process_that_stops_and_starts_sends_what_waited(house: House) -> None:
