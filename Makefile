@@ -50,6 +50,7 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(foreach example,$(EXAMPLES),$(BIN)/mypy $(example) &&) true
 	$(BIN)/lint-imports
 
 clean:

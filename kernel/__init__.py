@@ -5,7 +5,7 @@ from kernel.capabilities import Capability, Contribution
 from kernel.cli.console import Console
 from kernel.clock import Clock
 from kernel.context import Context
-from kernel.events.event import Delivery, Event, EventHandler, on
+from kernel.events.event import AnyEvent, Delivery, Event, EventHandler, on, on_every
 from kernel.failpoints import failpoint
 from kernel.http import problems
 from kernel.http.answers import Answer, Cookie, Encoded, Renders, etag_of, require_match, shared_page
@@ -25,7 +25,7 @@ from kernel.plugin import (
     Provide,
     hookimpl,
 )
-from kernel.redaction import ERASED, Identifiers, Personal
+from kernel.redaction import ERASED, Identifiers, Personal, redacted
 from kernel.secrets import Secrets, Unsealable
 from kernel.settings import NoSettings, Rate, Secret, Settings
 from kernel.traces import TRACES, Traces
@@ -39,6 +39,7 @@ __all__ = [
     "SIGNED_IN",
     "TRACES",
     "Answer",
+    "AnyEvent",
     "Capability",
     "Check",
     "Clock",
@@ -82,11 +83,13 @@ __all__ = [
     "hookimpl",
     "new_id",
     "on",
+    "on_every",
     "page",
     "patch",
     "post",
     "problems",
     "put",
+    "redacted",
     "require_match",
     "shared_page",
     "web",

@@ -193,6 +193,7 @@ class Platform:
             secrets=self._secrets,
             deployment=self.config.deployment(),
             roles=self.assembly.roles,
+            published=self.assembly.published(),
         )
         declarations = declare(self.assembly.hooks, member.manifest, member.permissions, context)
         traces = self.events.traces(member.name, database)

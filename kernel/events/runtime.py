@@ -24,7 +24,7 @@ from kernel.database.opening import OpenDatabase
 from kernel.events.administration import Administration, Source, Subscriber
 from kernel.events.broadcast import Broadcast
 from kernel.events.consumer import REST, Consumer
-from kernel.events.event import Event, EventHandler
+from kernel.events.event import AnyEvent, Event, EventHandler
 from kernel.events.loop import Activity, Loop, Work
 from kernel.events.outbox import Entry, Log, Outbox
 from kernel.events.relay import Relay
@@ -98,7 +98,8 @@ class EventRuntime:
         """
         if handlers:
             self._subscribers[plugin] = Subscriber(self._databases[plugin], tuple(handlers))
-            self._personal |= {handler.event.name: handler.event.personal for handler in handlers}
+            named = [handler.event for handler in handlers if handler.event is not AnyEvent]
+            self._personal |= {event.name: event.personal for event in named}
             self._consumers = None
 
     @asynccontextmanager
@@ -149,12 +150,11 @@ class EventRuntime:
 
     def _consumer(self, plugin: str) -> Consumer:
         subscriber = self._subscribers[plugin]
-        wanted = {handler.event.name for handler in subscriber.handlers}
         return Consumer(
             plugin,
             subscriber.db,
             subscriber.handlers,
-            [source.log for source in self._sources.values() if source.types & wanted],
+            [source.log for source in self._sources.values() if any(map(source.wanted_by, subscriber.handlers))],
             settings=self._settings,
             activity=self._activity,
             containment=self._containment,
