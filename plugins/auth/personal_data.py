@@ -64,7 +64,12 @@ FORGET_ORIGINS: Final = Command(
     .where(sessions.c.account_id == bindparam("account"))
     .values(address=sa.literal_column("''"), client=sa.literal_column("''"))
 )
-FORGET_CODES: Final = Command(sa.delete(addresses).where(addresses.c.email == bindparam("email")))
+#: Unless the address has become somebody else's.
+FORGET_CODES: Final = Command(
+    sa.delete(addresses).where(
+        addresses.c.email == bindparam("email"), ~sa.exists().where(accounts.c.email == addresses.c.email)
+    )
+)
 
 RECEIPT: Final = Receipt(
     erased=("your mail address, your roles, and from where and with what you signed in",),

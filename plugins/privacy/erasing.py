@@ -12,11 +12,11 @@ import msgspec
 from kernel import Context, errors
 from kernel.contracts.auth import AUTH, LastAdministrator
 from kernel.contracts.mail import MAIL, requested
-from kernel.contracts.personal_data import Subject
+from kernel.contracts.personal_data import Kept, Receipt, Subject
 from plugins.privacy import erasures
 from plugins.privacy.contributors import Contributor, Roll
 from plugins.privacy.erasures import Erasure, Step
-from plugins.privacy.receipts import receipt_message
+from plugins.privacy.receipts import ADDRESS_FORGOTTEN, ADDRESS_TAKEN, added, receipt_message
 from plugins.privacy.retrying import delay_after
 from plugins.privacy.settings import PrivacySettings
 
@@ -105,7 +105,7 @@ class Erasing:
         if erasure.sealed_email is None:
             return await self._move_to_confirming(erasure)
         steps = await self._ctx.db.all(erasures.STEPS, erasure=erasure.id)
-        message = receipt_message(self._subject(erasure).email, steps, deployment=self._ctx.deployment.name)
+        message = receipt_message(self._email(erasure), steps, deployment=self._ctx.deployment.name)
         again = self._now + SETTLING
         async with self._ctx.db.transaction() as session:
             mail = await self._ctx.events.publish(session, requested(self._ctx.secrets, message))
@@ -147,7 +147,7 @@ class Erasing:
     async def _ask_one(self, erasure: Erasure, step: Step, contributor: Contributor, after: str) -> None:
         place = {"erasure": erasure.id, "of_plugin": step.plugin}
         try:
-            receipt = await contributor.erase(self._subject(erasure))
+            receipt = added(step.receipt, await self._answer(erasure, contributor))
         except Exception as error:
             self._log_failure(erasure, step.plugin, error)
             attempts = step.attempts + 1
@@ -157,9 +157,21 @@ class Erasing:
             told = msgspec.to_builtins(receipt)
             await self._ctx.db.run(erasures.ANSWER, **place, new_state=after, told=told, now=self._now)
 
-    def _subject(self, erasure: Erasure) -> Subject:
-        email = self._ctx.secrets.unseal(erasure.sealed_email).decode() if erasure.sealed_email else ""
-        return Subject(user_id=erasure.user_id, email=email)
+    async def _answer(self, erasure: Erasure, contributor: Contributor) -> Receipt:
+        """Have one plugin erase: by the address only while no other account has it, whose data it would lead to."""
+        email = self._email(erasure)
+        if not email:
+            return await self._answer_by_number(erasure, contributor, ADDRESS_FORGOTTEN)
+        if await self._ctx.services.get(AUTH).holder(email) not in (None, erasure.user_id):
+            return await self._answer_by_number(erasure, contributor, ADDRESS_TAKEN)
+        return await contributor.erase(Subject(user_id=erasure.user_id, email=email))
+
+    async def _answer_by_number(self, erasure: Erasure, contributor: Contributor, left: Kept) -> Receipt:
+        receipt = await contributor.erase(Subject(user_id=erasure.user_id, email=""))
+        return msgspec.structs.replace(receipt, kept=(*receipt.kept, left))
+
+    def _email(self, erasure: Erasure) -> str:
+        return self._ctx.secrets.unseal(erasure.sealed_email).decode() if erasure.sealed_email else ""
 
     async def _move_to_confirming(self, erasure: Erasure) -> None:
         await self._move(erasure, erasures.CONFIRMING, self._now + SETTLING)
