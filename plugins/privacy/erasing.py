@@ -144,6 +144,8 @@ class Erasing:
         if left is not None:
             await self._put_off(erasure, left)
         elif all(step.state == erasures.CONFIRMED for step in steps):
+            await self._ctx.db.run(erasures.FORGET_ADDRESS, erasure=erasure.id)
+            await on[self._ctx.name].scrub()
             await self._end(erasure, erasures.DONE)
             self._ctx.log.info("erasure done", action="erasure", erasure=str(erasure.id))
         else:
@@ -165,6 +167,8 @@ class Erasing:
         place = {"erasure": erasure.id, "of_plugin": step.plugin}
         try:
             receipt = added(step.receipt, await self._answer(erasure, contributor))
+            if after == erasures.CONFIRMED:
+                await contributor.scrub()
         except Exception as error:
             self._log_failure(erasure, step.plugin, error)
             attempts = step.attempts + 1

@@ -6,7 +6,8 @@
 
 `erasing` asks every plugin once. `mailing` waits until the receipt has left, because the address goes with it: some
 days, then it is asked for once more, and after as many days given up.
-`confirming` asks all of them once more, a minute later: what was under way at the first time has arrived by then.
+`confirming` asks all of them once more, a minute later: what was under way at the first time has arrived by then. After
+that the files of each are scrubbed, once, and last those that hold the address.
 `waiting` is for plugins that are off; when they are on again, it begins anew with them.
 """
 
@@ -133,6 +134,7 @@ GIVE_UP_MAIL: Final = Command(
     .where(_THIS, erasures.c.state == bindparam("before"))
     .values(state=CONFIRMING, next_at=_UNTIL, unsent_at=_NOW)
 )
+FORGET_ADDRESS: Final = Command(sa.update(erasures).where(_THIS).values(sealed_email=sa.null()))
 END: Final = Command(
     sa.update(erasures)
     .where(_THIS, erasures.c.state == bindparam("before"))
