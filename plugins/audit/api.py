@@ -28,6 +28,7 @@ class ActQuery(PageQuery, frozen=True, kw_only=True):
 
     actor: UUID | None = None
     subject: Subject | None = None  #: such as `account:0198…`
+    about: UUID | None = None  #: the person whom it concerns, where the subject is a grant, say
     action: Action | None = None  #: such as `auth.set_roles`
     since: Moment | None = None
     until: Moment | None = None  #: the first moment that does not count
@@ -47,6 +48,7 @@ class ActSeen(msgspec.Struct, frozen=True, kw_only=True):
     time: datetime
     action: str
     subject: str
+    about: UUID | None  #: the person whom it concerns, where the subject does not say it
     actor: UUID | None  #: who; null for the command line
     acting_as: UUID | None  #: whom the actor stood in for
     origin: str
@@ -74,6 +76,7 @@ class AuditApi:
             action=query.action,
             actor=query.actor,
             subject=query.subject,
+            about=query.about,
             since=query.since,
             until=query.until,
         )
@@ -90,6 +93,7 @@ def _seen(act: Act) -> ActSeen:
         time=act.happened_at,
         action=act.action,
         subject=act.subject,
+        about=act.about,
         actor=act.actor,
         acting_as=act.acting_as,
         origin=act.origin,

@@ -23,6 +23,7 @@ COLUMNS: Final = (
     "source",
     "correlation_id",
     "event_id",
+    "about",
 )
 #: With what a spreadsheet takes a field for a formula, or for a second field.
 _EXECUTED: Final = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -22,8 +22,12 @@ from kernel.database import Command, Query, Session
 from plugins.audit.tables import acts, chain
 
 
-class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """An act as the database has it. Its link depends on these fields and on their order: add none, and move none."""
+class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An act as the database has it.
+
+    Its link depends on these fields and on their order: move none, and add only such as have a default, at the end. A
+    default is left out of what is linked, so that acts from before the field keep their links.
+    """
 
     number: int
     event_id: UUID
@@ -39,6 +43,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     correlation_id: UUID
     link: bytes
+    about: UUID | None = None
 
     def linked_to(self, previous: bytes) -> bytes:
         """Return the link that the act must have behind one with the link *previous*."""
@@ -68,6 +73,7 @@ _FILTERS: Final = {
     "action": acts.c.action == bindparam("action"),
     "actor": acts.c.actor == bindparam("actor"),
     "subject": acts.c.subject == bindparam("subject"),
+    "about": acts.c.about == bindparam("about"),
     "since": acts.c.happened_at >= bindparam("since", type_=acts.c.happened_at.type),
     "until": acts.c.happened_at < bindparam("until", type_=acts.c.happened_at.type),
     "after_time": sa.tuple_(
@@ -108,13 +114,14 @@ class AuditLog:
             source=delivery.source,
             correlation_id=delivery.correlation_id,
             link=b"",
+            about=told.about,
         )
         link = act.linked_to(end.link)
         await session.run(ADD, **msgspec.structs.asdict(act) | {"link": link})
         await session.run(SET_END, link=link)
 
     async def find(self, *, limit: int, after: tuple[datetime, int] | None = None, **filters: object) -> list[Act]:
-        """Return the newest acts that pass the *filters* (action, actor, subject, since, until; None for any)."""
+        """Return the newest acts that pass the *filters*, which `_FILTERS` names; None is for any."""
         values = {name: value for name, value in filters.items() if value is not None}
         if after is not None:
             values |= {"after_time": after[0], "after_number": after[1]}

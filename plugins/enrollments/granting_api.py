@@ -98,8 +98,8 @@ class GrantingApi:
         before: dict[str, object] | None = None,
         after: dict[str, object] | None = None,
     ) -> None:
-        subject = f"grant:{grant.id}"
-        told = act(request, action, subject, before=before, after=after, reason=grant.reason)
+        subject, person = f"grant:{grant.id}", grant.user_id
+        told = act(request, action, subject, before=before, after=after, reason=grant.reason, about=person)
         await self._ctx.events.publish(session, told)
 
     async def _require_existing(self, body: NewGrant) -> None:

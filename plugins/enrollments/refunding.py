@@ -89,6 +89,7 @@ class Refunding:
             before={"refunded": before.refunded},
             after={"refunded": after.refunded},
             reason=reason,
+            about=after.user_id,
         )
         await self._ctx.events.publish(session, told)
 

@@ -171,4 +171,5 @@ def _refund_act(request: Request, before: Charge, after: Charge, reason: str) ->
         before={"refunded": before.refunded},
         after={"refunded": after.refunded},
         reason=reason,
+        about=after.user_id,
     )

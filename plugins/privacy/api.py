@@ -77,6 +77,7 @@ class ErasureSeen(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     created_at: datetime
     done_at: datetime | None
+    receipt_unsent_at: datetime | None  #: when it was given up to tell the person what came of it by mail
     steps: tuple[StepSeen, ...]
 
 
@@ -214,6 +215,7 @@ class PrivacyApi:
             state=erasure.state,
             created_at=erasure.created_at,
             done_at=erasure.done_at,
+            receipt_unsent_at=erasure.unsent_at,
             steps=tuple(_step(step, on=step.plugin in on) for step in steps),
         )
 

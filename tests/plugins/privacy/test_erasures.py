@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import msgspec
 import pytest
 import sqlalchemy as sa
 
-from kernel import Context, Manifest, Plugin, Principal, Provide, Request, hookimpl, new_id, problems
+from kernel import Principal, Request, new_id, problems
 from kernel.contracts.audit import ActRecorded
-from kernel.contracts.personal_data import PERSONAL_DATA, Document, Kept, Receipt, Subject
 from kernel.database import Query
 from kernel.database.tables import outbox
 from kernel.testing.clients import Client
@@ -20,45 +18,12 @@ from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
 from plugins.privacy.api import _oneself
 from plugins.privacy.erasing import LEASE, Erasing
+from tests.plugins.privacy.diaries import DiaryPlugin, diary_of
 from tests.plugins.privacy.story import API, EMAIL, ask_erasure, carried_on, seen
 
 FEW: Final = ("auth", "mail", "privacy", "users")
 ACTS: Final = Query(sa.select(outbox.c.data).where(outbox.c.type == ActRecorded.name), bytes)
 TYPES: Final = Query(sa.select(outbox.c.type).order_by(outbox.c.seq), str)
-
-
-class Diary:
-    """What a third party's plugin knows of people, for tests: it can be made to fail."""
-
-    def __init__(self) -> None:
-        self.asked: list[Subject] = []
-        self.broken = False
-
-    async def export(self, subject: Subject) -> Any:
-        if subject.email == "nobody":
-            yield Document(name="page.txt", content=b"")
-
-    async def erase(self, subject: Subject) -> Receipt:
-        self.asked.append(subject)
-        if self.broken:
-            raise RuntimeError(f"what {subject.email} wrote can not be found")
-        return Receipt(erased=("your diary",), kept=(Kept(what="the cover", why="it is pretty"),))
-
-
-class DiaryPlugin(Plugin):
-    """Contributes a `Diary`."""
-
-    manifest: ClassVar[Manifest] = Manifest(name="diary", version="1", provides=(PERSONAL_DATA,))
-
-    @hookimpl
-    def services(self, ctx: Context) -> tuple[Provide[Any], ...]:
-        return (Provide(PERSONAL_DATA, lambda: nullcontext(Diary())),)
-
-
-def diary_of(deployment: Deployment) -> Diary:
-    found = dict(deployment.platform.services.named(PERSONAL_DATA))["diary"]
-    assert isinstance(found, Diary)
-    return found
 
 
 async def admin_and_person(deployment: Deployment) -> tuple[Client, Client]:
