@@ -1,4 +1,4 @@
-"""`lyceum plugins list | plan | enable | disable | check`."""
+"""`lyceum plugins list | plan | enable | disable | check | new`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from kernel import errors
 from kernel.cli import editing, planning, upgrading
 from kernel.cli.console import Console
 from kernel.cli.planning import Plan
+from kernel.cli.scaffolding import new
 from kernel.discovery import Catalogue
 
 if TYPE_CHECKING:
@@ -99,6 +100,9 @@ def check(ctx: click.Context, name: str) -> None:
     console.table(("Rule", "Verdict", "Remedy"), [(one.rule, one.verdict, one.remedy) for one in verdicts])
     if any(one.verdict == "broken" for one in verdicts):
         ctx.exit(1)
+
+
+plugins.add_command(new)
 
 
 def _rehearse(ctx: click.Context, console: Console, wanted: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from kernel.contracts.courses import CourseOffer, Courses
 from kernel.testing import witness
 from kernel.testing.clients import Client
 from kernel.testing.contracts.courses import CoursesContract, CoursesHttpContract
+from kernel.testing.contracts.in_memory import InMemoryCoursesHarness
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.courses import InMemoryCourses
 from tests.contracts.broken import Test, assert_found
@@ -82,40 +83,12 @@ class TestOurHttpSurface(CoursesHttpContract):
     """What clients see."""
 
 
-@dataclass
-class InMemoryHarness:
-    """The fake, worked by its own methods."""
-
-    courses: InMemoryCourses = field(default_factory=InMemoryCourses)
-
-    async def create(self, price: int) -> tuple[UUID, UUID]:
-        course = self.courses.add(price, status="draft")
-        offer = await self.courses.offer(course)
-        assert offer is not None
-        return course, offer.instructors[0]
-
-    async def change(self, course_id: UUID, *, price: int) -> None:
-        self.courses.change(course_id, price=price)
-
-    async def publish(self, course_id: UUID) -> None:
-        self.courses.publish(course_id)
-
-    async def archive(self, course_id: UUID) -> None:
-        self.courses.archive(course_id)
-
-    async def delete(self, course_id: UUID) -> None:
-        self.courses.delete(course_id)
-
-    async def events(self) -> Sequence[Event]:
-        return self.courses.events
-
-
 class TestTheFake(CoursesContract):
     """The service; there is no HTTP."""
 
     @pytest.fixture
-    def harness(self) -> InMemoryHarness:
-        return InMemoryHarness()
+    def harness(self) -> InMemoryCoursesHarness:
+        return InMemoryCoursesHarness()
 
 
 class RaisesForTheUnknown(InMemoryCourses):
@@ -178,4 +151,4 @@ FAULTS: dict[type[InMemoryCourses], Test[Any]] = {
 @pytest.mark.parametrize("broken", FAULTS, ids=lambda broken: broken.__name__)
 async def test_kit_finds_what_a_provider_breaks(broken: type[InMemoryCourses]) -> None:
     """The test fails with the broken provider, and passes with the whole one."""
-    await assert_found(FAULTS[broken], whole=InMemoryHarness(), broken=InMemoryHarness(broken()))
+    await assert_found(FAULTS[broken], whole=InMemoryCoursesHarness(), broken=InMemoryCoursesHarness(broken))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 import pytest_asyncio
 
-from kernel import Event, new_id
+from kernel import Event
 from kernel.contracts.courses import COURSE_ACCESS, CourseAccess
 from kernel.contracts.enrollments import ENROLLMENTS, Access, AccessEnded, Enrollments, UserEnrolled
 from kernel.testing import witness
@@ -22,6 +22,7 @@ from kernel.testing.contracts.enrollments import (
     EnrollmentsContract,
     EnrollmentsHttpContract,
 )
+from kernel.testing.contracts.in_memory import InMemoryEnrollmentsHarness
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.enrollments import InMemoryEnrollments
 from tests.contracts.broken import Test, assert_found
@@ -85,36 +86,12 @@ class TestOurCourseAccess(CourseAccessContract):
     """What courses ask."""
 
 
-@dataclass
-class InMemoryHarness:
-    """The fake, worked by its own methods."""
-
-    provider: type[InMemoryEnrollments] = InMemoryEnrollments
-    clock: MovableClock = field(default_factory=MovableClock)
-    enrollments: InMemoryEnrollments = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.enrollments = self.course_access = self.provider(self.clock)
-
-    async def course(self) -> UUID:
-        return new_id()
-
-    async def enrol(self, user_id: UUID, course_id: UUID, *, until: datetime | None = None) -> None:
-        self.enrollments.enrol(user_id, course_id, until=until)
-
-    async def end(self, user_id: UUID, course_id: UUID) -> None:
-        self.enrollments.end(user_id, course_id)
-
-    async def events(self) -> Sequence[Event]:
-        return self.enrollments.events
-
-
 class TestTheFake(EnrollmentsContract, CourseAccessContract):
     """The services; there is no HTTP."""
 
     @pytest.fixture
-    def harness(self) -> InMemoryHarness:
-        return InMemoryHarness()
+    def harness(self) -> InMemoryEnrollmentsHarness:
+        return InMemoryEnrollmentsHarness()
 
 
 class LetsEverybodyIn(InMemoryEnrollments):
@@ -187,4 +164,4 @@ FAULTS: dict[type[InMemoryEnrollments], Test[Any]] = {
 @pytest.mark.parametrize("broken", FAULTS, ids=lambda broken: broken.__name__)
 async def test_kit_finds_what_a_provider_breaks(broken: type[InMemoryEnrollments]) -> None:
     """The test fails with the broken provider, and passes with the whole one."""
-    await assert_found(FAULTS[broken], whole=InMemoryHarness(), broken=InMemoryHarness(broken))
+    await assert_found(FAULTS[broken], whole=InMemoryEnrollmentsHarness(), broken=InMemoryEnrollmentsHarness(broken))

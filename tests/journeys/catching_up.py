@@ -19,8 +19,8 @@ from kernel.contracts.mail import MailRequested, Message, requested
 from kernel.contracts.users import ProfileChanged
 from kernel.testing.choices import PluginClass, Tables
 from kernel.testing.deployment import Deployment
+from kernel.testing.feeding import NAME, feed, feeder
 
-FEEDER: Final = "test-feeder"
 #: People or courses: whatever the events are about.
 IDS: Final = tuple(UUID(int=number) for number in range(1, 51))
 COUNT: Final = 1000
@@ -46,12 +46,10 @@ class Story:
 
     async def tell(self, deployment: Deployment) -> None:
         """Publish the events, and wait until whoever is there has handled them."""
-        ctx = deployment.platform.context(FEEDER)
+        secrets = deployment.platform.context(NAME).secrets
         for start in range(0, COUNT, AT_ONCE):
-            async with ctx.db.transaction() as session:
-                for number in range(start, start + AT_ONCE):
-                    await ctx.events.publish(session, self.event(ctx.secrets, number))
-        await deployment.platform.events.settle(timeout=LONGEST)
+            events = [self.event(secrets, number) for number in range(start, start + AT_ONCE)]
+            await feed(deployment, *events, settle=LONGEST)
 
     async def stored(self, deployment: Deployment) -> list[Row]:
         """Return what the plugin has stored, once it has no work left."""
@@ -65,16 +63,7 @@ class Story:
 
     def classes(self) -> tuple[PluginClass, ...]:
         """Return the plugins of a deployment that are no installed ones."""
-        return (_feeder(self.kinds), *self.beside)
-
-
-def _feeder(kinds: Iterable[type[Event]]) -> PluginClass:
-    """Return a plugin that publishes events of *kinds*, as others do in earnest."""
-
-    class Feeder(Plugin):
-        manifest: ClassVar[Manifest] = Manifest(name=FEEDER, version="1", publishes=tuple(kinds))
-
-    return Feeder
+        return (feeder(*self.kinds), *self.beside)
 
 
 class Shelf(Plugin):
