@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -46,10 +47,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return self.status in BUSY
 
 
-def client(targets: Targets) -> aiohttp.ClientSession:
+def client(targets: Targets, ca_file: str | None) -> aiohttp.ClientSession:
     """Return a client that connects to allowed addresses only, one connection for each request."""
+    tls = ssl.create_default_context()
+    if ca_file is not None:
+        tls.load_verify_locations(ca_file)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(socket_factory=targets.open_socket, force_close=True, limit=0),
+        connector=aiohttp.TCPConnector(socket_factory=targets.open_socket, force_close=True, limit=0, ssl=tls),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,  # a response is looked at, not read: a small one must not become a large one
         trust_env=False,  # a proxy would connect to wherever it is told to

@@ -109,7 +109,7 @@ class Sender:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        async with client(self._targets) as http:
+        async with client(self._targets, self._settings.ca_file) as http:
             tasks = self._ctx.tasks
             tasks.every(self._settings.poll, lambda: self._begin_due(http), name="send webhooks", sooner=self._due)
             tasks.every(CLEANING, self._queue.forget, name="forget old webhooks")

@@ -28,6 +28,7 @@ class WebhooksSettings(Settings, frozen=True):
     keep_days: Days = 14  #: how long events and what came of their deliveries are kept
     #: Networks besides the public internet to which may be delivered, such as "10.20.0.0/16".
     allow_networks: tuple[str, ...] = ()
+    ca_file: str | None = None  #: the certificate of one's own authority, beside those that the machine trusts
 
     def __post_init__(self) -> None:
         if sum(self.retries) >= self.keep_days * _DAY:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest_asyncio
-
-from kernel.testing.deploying import Deploy
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from house import House, make_house
 from receiving import Receiver, receiving
+
+from kernel.testing.deploying import Deploy
 
 
 @pytest_asyncio.fixture
