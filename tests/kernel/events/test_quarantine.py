@@ -68,6 +68,22 @@ async def test_plugin_whose_handler_fails_again_and_again_is_closed_before_its_e
     assert await process.runtime.administration.dead() == []
 
 
+async def test_nothing_is_handled_any_more_from_the_fault_on_that_closes_the_plugin(house: House) -> None:
+    """What waits together with the failing ones waits on, though it would have gone well."""
+    containment = contained(house)
+    stubborn = Stubborn(*range(4))
+    process = await house.process(ledger=[on(Sold, stubborn, name="note")], containment=containment, running=False)
+    for number in range(20):
+        await process.sell(1, f"customer {number}", first=number)
+    await process.runtime.settle()
+
+    assert await process.noted() == []
+    stubborn.numbers.clear()
+    house.clock.advance(31)
+    await process.runtime.settle()
+    assert len(await process.noted()) == 20
+
+
 async def test_event_that_fails_again_and_again_closes_no_plugin(house: House) -> None:
     """It counts for one of the four, and dies as ever."""
     containment = contained(house)
