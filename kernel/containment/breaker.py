@@ -1,9 +1,11 @@
 """The breaker of one plugin: too many faults within a while put it in quarantine, and after that on probation.
 
-closed ── so many faults within the window ──> quarantined ── its time is over ──> on probation
-   ^                                               ^                                 │   │
-   └──────────── a window without a fault ─────────┼─────────────────────────────────┘   │
-                                                   └──── a fault; for twice as long ─────┘
+closed ── so many faults within a window ──> quarantined ── its time is over ──> on probation
+   ^                                              ^                                │     │
+   │                                              └── a quarter of so many faults ─┘     │
+   └───────────── a window with fewer ───────────────────────────────────────────────────┘
+
+Each quarantine that follows on a probation lasts twice as long as the one before, up to a bound.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ from kernel.clock import Clock
 from kernel.containment.settings import ContainmentSettings
 from kernel.http import problems
 
-#: One caller, and one event, can give a breaker no more than this part of the faults that open it: whoever finds a
-#: request that breaks a plugin is not to close it for everybody.
+#: One caller, and one event, can have no more than this part in the faults that close a plugin: whoever finds a request
+#: that breaks it is not to close it for everybody, nor to keep it closed.
 SHARE: Final = 0.25
+#: On probation this part of the faults is enough.
+ENOUGH: Final = 0.25
 
 
 class Fault(enum.StrEnum):
@@ -93,20 +97,18 @@ class Breaker:
         now = self._look()
         if self.shut:
             return  # what had begun before
-        if self.held is not None:
-            self._close(now, f"again on probation: {what}")
-        elif self._remember(now, fault, who):
+        if self._are_too_many(now, fault, who):
             kinds = Counter(kind for _, kind, _ in self._recent)
             told = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-            window = self._settings.window
-            self._close(now, f"{len(self._recent)} faults within {window:g} s ({told}), the last: {what}")
+            when = "on probation" if self.held is not None else f"within {self._settings.window:g} s"
+            self._close(now, f"{told} {when}, the last: {what}")
 
-    def _remember(self, now: datetime, fault: Fault, who: str) -> bool:
-        """Return whether there are too many with this one."""
+    def _are_too_many(self, now: datetime, fault: Fault, who: str) -> bool:
+        """Remember a fault; return whether there are too many with this one."""
         oldest = now - timedelta(seconds=self._settings.window)
         while self._recent and not oldest < self._recent[0][0] <= now:  # a clock that was set back forgets as well
             self._recent.popleft()
-        most = self._settings.faults
+        most = self._settings.faults if self.held is None else math.ceil(ENOUGH * self._settings.faults)
         if who and sum(1 for one in self._recent if one[2] == who) >= math.ceil(SHARE * most):
             return False
         self._recent.append((now, fault, who))

@@ -125,9 +125,8 @@ class Watch:
         self._loop.call_soon_threadsafe(self._blocked, plugin, seconds)
         if monotonic() >= self._reported.get(plugin, 0.0):
             self._reported[plugin] = monotonic() + REST
-            self._log.error(
-                "event loop blocked", action="blocked", plugin=plugin, seconds=seconds, over=over, stack=stack
-            )
+            tell = self._log.warning if plugin == KERNEL else self._log.error
+            tell("event loop blocked", action="blocked", plugin=plugin, seconds=seconds, over=over, stack=stack)
         self._turned.wait()
 
 

@@ -65,8 +65,8 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 SHARED: Final = web.AppKey("shared", Shared)
-#: Path of a page, as it was declared → its plugin.
-PAGES: Final[web.AppKey[Mapping[str, str]]] = web.AppKey("pages", Mapping[str, str])
+#: Path of a page, as it was declared → its plugin, and the seconds that it may take.
+PAGES: Final[web.AppKey[Mapping[str, tuple[str, float]]]] = web.AppKey("pages", Mapping[str, tuple[str, float]])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -176,7 +176,7 @@ class Reception:
         self._handle = handle
         self._shared = app[SHARED]
         self._find = app[SWITCHBOARD].find
-        self._owners = app.get(PAGES, {})
+        self._pages = app.get(PAGES, {})
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer *http*."""
@@ -199,16 +199,15 @@ class Reception:
         """Return the frame of a page or a file, labelled with its path as it was declared, or of what nobody has."""
         resource = (await self._app.router.resolve(http)).route.resource
         label = NOT_FOUND if resource is None else resource.canonical
-        owner = self._owners.get(label)
-        plugin = owner or NOBODY
+        plugin, timeout = self._pages.get(label, (NOBODY, DEFAULT_TIMEOUT))
         return Frame(
             shared=self._shared,
             plugin=plugin,
             route=label,
-            timeout=DEFAULT_TIMEOUT,
+            timeout=timeout,
             numbers=self._shared.metrics.route(plugin, label, http.method),
-            log=self._shared.log if owner is None else self._shared.log.bind(plugin=owner),
-            breaker=self._shared.containment.of(owner or KERNEL),
+            log=self._shared.log.bind(plugin=plugin) if label in self._pages else self._shared.log,
+            breaker=self._shared.containment.of(KERNEL),  # a page asks its own: aiohttp has to find it first
         )
 
 

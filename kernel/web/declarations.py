@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from kernel.http.request import Request
+from kernel.http.routes import DEFAULT_TIMEOUT
 
 #: Returns the values for the template, or a whole response (a redirect, say).
 PageHandler = Callable[[Request], Awaitable[Mapping[str, object] | web.StreamResponse]]
@@ -23,6 +24,7 @@ class Page:
     template: str
     handler: PageHandler
     permission: str
+    timeout: float = DEFAULT_TIMEOUT  #: seconds
 
 
 @dataclass(frozen=True, kw_only=True)

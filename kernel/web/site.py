@@ -50,21 +50,23 @@ class Site:
     ) -> None:
         self._parts = (_OWN, *parts)
         self._identify = identify
+        self._containment = containment or Containment()
         self._pages = _pages(self._parts)
         self._assets = Assets()
         for plugin, files in declared(self._parts, StaticFiles):
             self._assets.add(plugin, files.folder)
-        self._renderer = Renderer(self._parts, self._assets, deployment, containment or Containment())
+        self._renderer = Renderer(self._parts, self._assets, deployment, self._containment)
 
     def install(self, app: web.Application) -> None:
         """Add the pages and the static files to *app*."""
         self._renderer.install(app)
         app.router.add_get("/static/{name:.+}", self._assets.serve)
-        owners = {}
+        app[PAGES] = pages = {}
         for plugin, page in self._pages:
-            route = app.router.add_get(page.path, self._answer(page))
-            owners[route.resource.canonical if route.resource else page.path] = plugin
-        app[PAGES] = owners
+            resource = app.router.add_resource(page.path)
+            for method in ("GET", "HEAD"):
+                resource.add_route(method, self._answer(plugin, page))
+            pages[resource.canonical] = (plugin, page.timeout)
 
     def error_page(self, request: web.Request, problem: problems.Problem) -> web.Response:
         """Return *problem* as a page for people."""
@@ -78,8 +80,12 @@ class Site:
         response.headers.update({"Cache-Control": "no-store", **problem.headers})
         return response
 
-    def _answer(self, page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _answer(self, plugin: str, page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        breaker = self._containment.of(plugin)
+
         async def answer(http: web.Request) -> web.StreamResponse:
+            if breaker.shut:
+                breaker.refuse(plugin)
             return await self._render(page, await self._identify(http))
 
         return answer

@@ -131,7 +131,8 @@ class Deaf:
     """A database that accepts nobody and says nothing."""
 
     async def connect(self) -> object:
-        return await asyncio.sleep(60)
+        await asyncio.sleep(60)
+        return self
 
     def is_closed(self, connection: object) -> bool:
         return False
