@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from kernel import config, errors
@@ -13,6 +13,8 @@ from kernel.discovery import Catalogue, load
 from kernel.plugin import Manifest
 from kernel.testing.ends import Place
 from kernel.testing.fakes import PluginClass, stand_ins
+
+__all__ = ["Choice", "PluginClass", "Tables"]
 
 Tables = Mapping[str, Mapping[str, object]]
 
@@ -27,6 +29,7 @@ class Choice:
     plugins: tuple[PluginClass, ...] = ()  #: further ones, given as classes
     settings: Tables | None = None  #: plugin → its settings
     sections: Tables | None = None  #: further sections of the configuration
+    environ: Mapping[str, str] = field(default_factory=dict)  #: what settings may refer to
 
     def classes(self) -> tuple[PluginClass, ...]:
         """Return the classes to add: those given, and the fakes of what is required and nobody provides."""
@@ -44,7 +47,7 @@ class Choice:
             sections["redis"] = {"url": place.redis}
         for name, table in (self.sections or {}).items():
             sections[name] = {**sections.get(name, {}), **table}
-        return config.load([], _ENVIRONMENT, sections)
+        return config.load([], {**self.environ, **_ENVIRONMENT}, sections)
 
     def _installed(self) -> Iterator[Manifest]:
         catalogue = Catalogue.read()
