@@ -90,12 +90,15 @@ def disable(ctx: click.Context, names: tuple[str, ...]) -> None:
 
 @plugins.command()
 @click.argument("name", metavar="PLUGIN")
+@click.option("--write-schemas", is_flag=True, help="Write the JSON Schemas of its own events first, to be committed.")
 @click.pass_context
-def check(ctx: click.Context, name: str) -> None:
-    """Check PLUGIN, on or off, against the rules of the house."""
-    from kernel.testing.conformance import check_plugin
+def check(ctx: click.Context, name: str, *, write_schemas: bool) -> None:
+    """Check PLUGIN, on or off, against the rules of the house, on databases that are made for it."""
+    from kernel.testing.conformance import check_plugin, write_schemas_of
 
     console = ctx.find_object(Console) or Console()
+    if write_schemas:
+        write_schemas_of(name)
     verdicts = check_plugin(console, name)
     console.table(("Rule", "Verdict", "Remedy"), [(one.rule, one.verdict, one.remedy) for one in verdicts])
     if any(one.verdict == "broken" for one in verdicts):

@@ -17,7 +17,7 @@ class Deploy:
 
     def __init__(self, end: End, mailbox: Mailbox) -> None:
         self.mailbox = mailbox
-        self._end = end
+        self.end = end
         self._deployments: list[Deployment] = []
 
     async def __call__(
@@ -35,7 +35,7 @@ class Deploy:
             errors.BootError: as on the command line.
         """
         choice = Choice(names=names, plugins=tuple(plugins), settings=settings, sections=sections)
-        deployment = Deployment(choice, end=self._end, clock=MovableClock(), mailbox=self.mailbox)
+        deployment = Deployment(choice, end=self.end, clock=MovableClock(), mailbox=self.mailbox)
         self._deployments.append(deployment)
         await deployment.start()
         return deployment
@@ -46,4 +46,4 @@ class Deploy:
     async def __aexit__(self, *failure: object) -> None:
         for deployment in reversed(self._deployments):
             await deployment.close()
-        await self._end.close()
+        await self.end.close()

@@ -1,0 +1,87 @@
+"""The rule for events: a handler that is given one twice leaves what it left the first time."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+from kernel.events.event import AnyEvent, Event, EventHandler
+from kernel.ids import new_id
+from kernel.lifecycle import Platform
+from kernel.members import Member
+from kernel.testing.conformance.contents import Contents
+from kernel.testing.conformance.subject import Subject
+from kernel.testing.conformance.verdicts import Finding, broken, not_checked
+from kernel.testing.inboxes import Inboxes, Telling, telling
+from kernel.testing.samples import Unimaginable, sample_event
+
+SOURCE = "conformance"
+_WHOLE = AnyEvent(type="conformance.sample_told.v1", data=b"{}")
+
+
+async def tolerates_redelivery(subject: Subject, platform: Platform, member: Member) -> AsyncIterator[Finding]:
+    """Deliver each event that is handled twice, one handler after the other, and compare what is stored."""
+    post = _Post(subject, platform, member)
+    for handler in member.equipped().declarations.event_handlers:
+        try:
+            events = list(_events(subject, handler))
+        except Unimaginable as error:
+            yield not_checked(f"{_what(handler)}: {error}; give one as one of `samples` to `assert_conforms`")
+            continue
+        found = [finding for event in events for finding in await post.twice(handler, event)]
+        for finding in found[:1]:
+            yield finding
+
+
+def _events(subject: Subject, handler: EventHandler) -> Iterator[Event]:
+    given = [event for event in subject.samples if handler.wants(event.name)]
+    if handler.event is AnyEvent:
+        yield _WHOLE
+    elif given:
+        yield from given
+    else:
+        yield sample_event(handler.event)
+
+
+@dataclass(frozen=True)
+class _Post:
+    """Brings events to the subject's handlers."""
+
+    subject: Subject
+    platform: Platform
+    member: Member
+
+    async def twice(self, handler: EventHandler, event: Event) -> list[Finding]:
+        """Return what is wrong with a second delivery of *event*, or why nothing is known of it."""
+        one = telling(event, self.subject.name, handler.name, event_id=new_id(), source=SOURCE)
+        before = await self._contents()
+        if refusal := await self._deliver(one):
+            return [not_checked(f"{refusal}; give an event that it takes as one of `samples` to `assert_conforms`")]
+        first = await self._contents()
+        if refusal := await self._deliver(one):
+            return [broken(f"{refusal}, the second time; let it find that it has handled the event, and do nothing")]
+        second = await self._contents()
+        if changed := first.differences(second):
+            return [
+                broken(
+                    f"{_what(handler)} changes {', '.join(changed)} again when the event comes a second time; "
+                    "make it an upsert or a conditional change"
+                )
+            ]
+        if not before.differences(first):
+            return [not_checked(f"{_what(handler)} stored nothing of a made-up event; give one of `samples` that it acts on")]
+        return []
+
+    async def _deliver(self, one: Telling) -> str:
+        inboxes = Inboxes(self.platform)
+        await inboxes.put(one)
+        await self.platform.events.settle()
+        return "; ".join(await inboxes.refusals([one.event_id]))
+
+    async def _contents(self) -> Contents:
+        migrations = self.member.migrations
+        return await Contents.read(self.member.equipped().database, migrations.metadata if migrations else None)
+
+
+def _what(handler: EventHandler) -> str:
+    return f"the handler {handler.name} of {handler.wanted}"
