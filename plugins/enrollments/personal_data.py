@@ -16,7 +16,7 @@ from kernel.contracts.personal_data import Document, Kept, Receipt, Subject, doc
 from kernel.database import Command, Query
 from plugins.enrollments.access import GRANT_COLUMNS, Grant
 from plugins.enrollments.settings import EnrollmentsSettings
-from plugins.enrollments.tables import errands, grants, purchases
+from plugins.enrollments.tables import errands, grants, purchases, refund_requests
 
 
 class _Purchase(msgspec.Struct, frozen=True):
@@ -46,11 +46,13 @@ def _speechless(table: sa.Table, concerned: sa.ColumnElement[bool]) -> Command:
     return Command(sa.update(table).where(concerned).values(reason=sa.literal_column("''")))
 
 
+_BOUGHT: Final = sa.select(purchases.c.id).where(purchases.c.user_id == _PERSON)
 #: What somebody wrote about why, which may say anything about the person.
 ERASE_REASONS: Final = (
     _speechless(grants, grants.c.user_id == _PERSON),
     _speechless(purchases, purchases.c.user_id == _PERSON),
-    _speechless(errands, errands.c.subject.in_(sa.select(purchases.c.id).where(purchases.c.user_id == _PERSON))),
+    _speechless(errands, errands.c.subject.in_(_BOUGHT)),
+    _speechless(refund_requests, refund_requests.c.purchase_id.in_(_BOUGHT)),
 )
 
 RECEIPT: Final = Receipt(
