@@ -129,3 +129,13 @@ refund_requests: Final = sa.Table(
     Column("tried_at", Timestamp, nullable=False),  #: when payments were last to be asked
     sa.Index("ix_refund_requests_asked", "tried_at", postgresql_where=_ASKED, sqlite_where=_ASKED),
 )
+
+#: What a person's key was first sent with to use a voucher. A top-up leaves its key with payments, a purchase here:
+#: only this row keeps one key from doing both.
+voucher_requests: Final = sa.Table(
+    "voucher_requests",
+    metadata,
+    Column("user_id", sa.Uuid, primary_key=True),
+    Column("key", sa.Text, primary_key=True),
+    Column("request_hash", sa.LargeBinary, nullable=False),
+)
