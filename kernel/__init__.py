@@ -9,6 +9,7 @@ from kernel.events.event import Delivery, Event, EventHandler, on
 from kernel.failpoints import failpoint
 from kernel.http import problems
 from kernel.http.answers import Answer, Cookie, Encoded, Renders, etag_of, require_match, shared_page
+from kernel.http.beginning import Begin
 from kernel.http.identity import IDENTITY, Identity, Principal
 from kernel.http.pages import Page, PageQuery, page
 from kernel.http.reference import api_document
@@ -39,6 +40,7 @@ __all__ = [
     "SIGNED_IN",
     "TRACES",
     "Answer",
+    "Begin",
     "Capability",
     "Check",
     "Clock",
