@@ -9,6 +9,7 @@ from kernel.events.event import AnyEvent, Delivery, Event, EventHandler, on, on_
 from kernel.failpoints import failpoint
 from kernel.http import problems
 from kernel.http.answers import Answer, Cookie, Encoded, Renders, etag_of, require_match, shared_page
+from kernel.http.beginning import Begin
 from kernel.http.identity import IDENTITY, Identity, Principal
 from kernel.http.pages import Page, PageQuery, page
 from kernel.http.reference import api_document
@@ -40,6 +41,7 @@ __all__ = [
     "TRACES",
     "Answer",
     "AnyEvent",
+    "Begin",
     "Capability",
     "Check",
     "Clock",

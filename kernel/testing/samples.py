@@ -83,8 +83,12 @@ def _made_of_many(info: inspect.Type, name: str, people: frozenset[str]) -> Any:
 
 def _integer(info: Any, name: str) -> int:
     step = info.multiple_of or 1
-    least = max((bound for bound in (info.ge, None if info.gt is None else info.gt + 1) if bound is not None), default=1)
-    most = min((bound for bound in (info.le, None if info.lt is None else info.lt - 1) if bound is not None), default=least)
+    least = max(
+        (bound for bound in (info.ge, None if info.gt is None else info.gt + 1) if bound is not None), default=1
+    )
+    most = min(
+        (bound for bound in (info.le, None if info.lt is None else info.lt - 1) if bound is not None), default=least
+    )
     return min(math.ceil(least / step) * step, most)
 
 

@@ -22,7 +22,7 @@ from plugins.enrollments.access import GRANT_COLUMNS, Grant
 from plugins.enrollments.granting import Granting
 from plugins.enrollments.seats import SEATING_PURCHASES
 from plugins.enrollments.settings import EnrollmentsSettings
-from plugins.enrollments.tables import errands, grants, purchases
+from plugins.enrollments.tables import errands, grants, purchases, refund_requests
 
 ERASED: Final = "erased"
 PAGE: Final = 100  # grants
@@ -75,11 +75,13 @@ def _speechless(table: sa.Table, concerned: sa.ColumnElement[bool]) -> Command:
     return Command(sa.update(table).where(concerned).values(reason=sa.literal_column("''")))
 
 
+_BOUGHT: Final = sa.select(purchases.c.id).where(purchases.c.user_id == _PERSON)
 #: What somebody wrote about why, which may say anything about the person.
 ERASE_REASONS: Final = (
     _speechless(grants, grants.c.user_id == _PERSON),
     _speechless(purchases, purchases.c.user_id == _PERSON),
-    _speechless(errands, errands.c.subject.in_(sa.select(purchases.c.id).where(purchases.c.user_id == _PERSON))),
+    _speechless(errands, errands.c.subject.in_(_BOUGHT)),
+    _speechless(refund_requests, refund_requests.c.purchase_id.in_(_BOUGHT)),
 )
 
 RECEIPT: Final = Receipt(

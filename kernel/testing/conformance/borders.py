@@ -58,7 +58,9 @@ def distribution(subject: Subject) -> Iterator[Finding]:
     if not shipped:
         yield not_checked(f"{name} does not say which files it has installed; install it with pip")
     for package in sorted(shipped & OURS):
-        yield broken(f"{name} ships a top-level package {package!r}, which is the platform's; give it a name of its own")
+        yield broken(
+            f"{name} ships a top-level package {package!r}, which is the platform's; give it a name of its own"
+        )
 
 
 def _package(installed: Installed, own: str) -> str:

@@ -60,13 +60,13 @@ def _personal(metadata: sa.MetaData | None) -> Iterator[str]:
                 yield f"{table.name}.{column.name}"
 
 
-async def _promises(
-    member: Member, metadata: sa.MetaData | None, contributed: PersonalData
-) -> AsyncIterator[Finding]:
+async def _promises(member: Member, metadata: sa.MetaData | None, contributed: PersonalData) -> AsyncIterator[Finding]:
     db = member.equipped().database
     before = await Contents.read(db, metadata)
     if names := [document.name for document in await _exported(contributed, STRANGER)]:
-        yield broken(f"it hands out {', '.join(names)} for somebody who was never here; yield only what is that person's")
+        yield broken(
+            f"it hands out {', '.join(names)} for somebody who was never here; yield only what is that person's"
+        )
     _check_receipt(await contributed.erase(STRANGER))
     if changed := before.differences(await Contents.read(db, metadata)):
         yield broken(f"erasing somebody who was never here changes {', '.join(changed)}; touch that person's rows only")
@@ -76,7 +76,9 @@ async def _promises(
     if first != second:
         yield broken(f"erasing twice gives two receipts ({first} and {second}); let the second say what the first said")
     if tables := (await Contents.read(db, metadata)).holding(EMAIL):
-        yield broken(f"{', '.join(tables)} still holds the mail address of an erased person; erase it, or keep the id only")
+        yield broken(
+            f"{', '.join(tables)} still holds the mail address of an erased person; erase it, or keep the id only"
+        )
 
 
 async def _exported(contributed: PersonalData, person: Person) -> list[Document]:

@@ -69,7 +69,11 @@ class _Post:
                 )
             ]
         if not before.differences(first):
-            return [not_checked(f"{_what(handler)} stored nothing of a made-up event; give one of `samples` that it acts on")]
+            return [
+                not_checked(
+                    f"{_what(handler)} stored nothing of a made-up event; give one of `samples` that it acts on"
+                )
+            ]
         return []
 
     async def _deliver(self, one: Telling) -> str:
