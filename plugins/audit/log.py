@@ -7,6 +7,7 @@ link behind it, and whoever makes all of them anew ends with another last link t
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -66,6 +67,7 @@ SET_END: Final = Command(sa.update(chain).values(link=bindparam("link")))
 COUNT: Final = Query(
     sa.select(sa.func.count().label("count")).select_from(acts).where(acts.c.subject == bindparam("subject")), int
 )
+KNOWN: Final = Query(sa.select(acts.c.event_id).where(acts.c.event_id.in_(bindparam("events", expanding=True))), UUID)
 
 COLUMNS: Final = tuple(acts.c[name] for name in Act.__struct_fields__)
 _PLACE: Final = sa.tuple_(acts.c.happened_at, acts.c.number)
@@ -119,6 +121,10 @@ class AuditLog:
         link = act.linked_to(end.link)
         await session.run(ADD, **msgspec.structs.asdict(act) | {"link": link})
         await session.run(SET_END, link=link)
+
+    async def known(self, session: Session, told: Sequence[Delivery[ActRecorded]]) -> Collection[UUID]:
+        """Return the ids of those that are in the log already: a replay brings them again."""
+        return await session.all(KNOWN, events=[delivery.id for delivery in told])
 
     async def find(self, *, limit: int, after: tuple[datetime, int] | None = None, **filters: object) -> list[Act]:
         """Return the newest acts that pass the *filters*, which `_FILTERS` names; None is for any."""

@@ -39,7 +39,8 @@ class Refunding:
 
     async def refunded(self, session: Session, delivery: Delivery[ChargeRefunded]) -> None:
         """Have done what follows from a refund."""
-        await self._errands.leave(session, "refunded", delivery.event.purchase_id, delivery.event.reason)
+        told = delivery.event
+        await self._errands.leave(session, "refunded", told.purchase_id, told.reason, event=delivery.id)
 
     async def follow(self, purchase_id: UUID, reason: str) -> None:
         """Do what follows from a refund of the purchase, if there was one."""

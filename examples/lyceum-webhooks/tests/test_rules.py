@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from kernel.cli.console import Console
-from kernel.testing.conformance import check_plugin
+from kernel.testing.conformance import assert_conforms
+from kernel.testing.deploying import Deploy
 
 
-def test_plugin_keeps_the_rules_of_the_house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_plugin_keeps_the_rules_of_the_house(deploy: Deploy) -> None:
     """As `lyceum plugins check webhooks` says."""
-    monkeypatch.chdir(tmp_path)
-
-    broken = [verdict for verdict in check_plugin(Console(), "webhooks") if verdict.verdict != "kept"]
-
-    assert broken == []
+    await assert_conforms(deploy, "webhooks")

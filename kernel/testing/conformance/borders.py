@@ -35,7 +35,7 @@ def isolation(subject: Subject) -> Iterator[Finding]:
 def foreign_keys(booted: Booted) -> Iterator[Finding]:
     """No foreign key leaves the plugin's own tables."""
     metadata = booted.migrations.metadata if booted.migrations else None
-    for table in metadata.sorted_tables if metadata is not None else ():
+    for table in metadata.tables.values() if metadata is not None else ():
         if table.schema:
             yield broken(f"{table.fullname} names a schema; leave it out, the platform gives the plugin its own")
         for key in table.foreign_keys:

@@ -13,11 +13,11 @@ from kernel.cli.console import Console
 from kernel.config import Config
 from kernel.discovery import Catalogue
 from kernel.sources import plain
-from kernel.testing.conformance.examination import TABLES, boot, examine
+from kernel.testing.conformance.examination import TABLES, boot, examine, looked
 from kernel.testing.conformance.schemas import write_schemas
 from kernel.testing.conformance.subject import Subject, find_subject
 from kernel.testing.conformance.tables import tables_on_postgresql
-from kernel.testing.conformance.verdicts import BROKEN, Verdict, judged
+from kernel.testing.conformance.verdicts import BROKEN, Verdict
 from kernel.testing.ends import SqliteEnd
 
 
@@ -84,4 +84,4 @@ async def _on_postgresql(subject: Subject) -> list[Verdict]:
         booted = await boot(subject)
     except errors.BootError:  # which has been told
         return []
-    return judged(f"{TABLES} (postgresql)", [one async for one in tables_on_postgresql(booted)])
+    return await looked(f"{TABLES} (postgresql)", tables_on_postgresql(booted))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ class Contents:
     @classmethod
     async def read(cls, db: Database, metadata: sa.MetaData | None) -> Contents:
         """Return what the tables of *metadata* hold."""
-        selects = {table.name: sa.select(table) for table in (metadata.sorted_tables if metadata is not None else ())}
+        selects = {table.name: sa.select(table) for table in (metadata.tables.values() if metadata is not None else ())}
         told = {"the outbox": sa.select(outbox.c.type, outbox.c.key, outbox.c.data)}
         async with db.engine().connect() as connection:
             found = {
@@ -39,6 +39,14 @@ class Contents:
             f"{name} ({', '.join(_columns(rows, later.rows[name]))})"
             for name, rows in self.rows.items()
             if rows != later.rows[name]
+        ]
+
+    def losses(self, later: Contents, tables: Collection[str]) -> list[str]:
+        """Return what *later* holds otherwise in *tables*, and which others have more or fewer rows."""
+        return [
+            name
+            for name, rows in self.rows.items()
+            if rows != later.rows[name] and (name in tables or rows.total() != later.rows[name].total())
         ]
 
     def holding(self, text: str) -> list[str]:

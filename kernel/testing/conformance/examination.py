@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from kernel import errors
 from kernel.database.location import locate
@@ -17,6 +17,8 @@ from kernel.testing.conformance.schemas import event_schemas_kept
 from kernel.testing.conformance.subject import Booted, Subject, alive
 from kernel.testing.conformance.tables import tables
 from kernel.testing.conformance.verdicts import BROKEN, KEPT, NOT_CHECKED, Finding, Verdict, judged
+
+T = TypeVar("T")
 
 #: Rule → what looks at a plugin that was loaded.
 LOADED: Final[Mapping[str, Callable[[Subject], Iterator[Finding]]]] = MappingProxyType(
@@ -48,7 +50,7 @@ LATER: Final = (*BOOTED, TABLES, LIFECYCLE, *RUNNING)
 async def examine(subject: Subject) -> AsyncIterator[Verdict]:
     """Yield the verdicts on every rule; what builds on a rule that is broken is not checked."""
     for rule, look in LOADED.items():
-        for verdict in judged(rule, look(subject)):
+        for verdict in await looked(rule, _each(look, subject)):
             yield verdict
     try:
         booted = await boot(subject)
@@ -73,13 +75,13 @@ async def boot(subject: Subject) -> Booted:
 
 async def _examine_booted(booted: Booted) -> AsyncIterator[Verdict]:
     for rule, look in BOOTED.items():
-        for verdict in judged(rule, look(booted)):
+        for verdict in await looked(rule, _each(look, booted)):
             yield verdict
     place = await booted.subject.place()
     dialect = locate(booted.subject.name, place.database).dialect
-    for verdict in judged(f"{TABLES} ({dialect})", [one async for one in tables(booted, place.database)]):
+    for verdict in await looked(f"{TABLES} ({dialect})", tables(booted, place.database)):
         yield verdict
-    stopping = judged(LIFECYCLE, [one async for one in starts_and_stops(booted.subject)])
+    stopping = await looked(LIFECYCLE, starts_and_stops(booted.subject))
     for verdict in stopping:
         yield verdict
     async for verdict in _examine_running(booted.subject, runs=all(one.verdict == KEPT for one in stopping)):
@@ -93,8 +95,21 @@ async def _examine_running(subject: Subject, *, runs: bool) -> AsyncIterator[Ver
         return
     # Nothing happens by itself meanwhile, and time stands still: what changes, the events have changed.
     async with subject.running(await subject.place(), background=False, clock=StandingClock()) as (platform, member):
-        redelivered = [one async for one in tolerates_redelivery(subject, platform, member)]
-        erased = [one async for one in personal_data(platform, member)]
-    for rule, findings in zip(RUNNING, (redelivered, erased), strict=True):
-        for verdict in judged(rule, findings):
-            yield verdict
+        looks = (tolerates_redelivery(subject, platform, member), personal_data(platform, member))
+        found = [verdict for rule, look in zip(RUNNING, looks, strict=True) for verdict in await looked(rule, look)]
+    for verdict in found:
+        yield verdict
+
+
+async def looked(rule: str, findings: AsyncIterator[Finding]) -> list[Verdict]:
+    """Return the verdicts on *rule*; what keeps it from being looked at breaks it."""
+    try:
+        return judged(rule, [finding async for finding in findings])
+    except Exception as error:
+        remedy = f"it can not be looked at: {type(error).__name__}: {error}; mend what raises this"
+        return [Verdict(rule, BROKEN, remedy)]
+
+
+async def _each(look: Callable[[T], Iterator[Finding]], subject: T) -> AsyncIterator[Finding]:
+    for finding in look(subject):
+        yield finding

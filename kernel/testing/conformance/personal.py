@@ -54,7 +54,7 @@ async def personal_data(platform: Platform, member: Member) -> AsyncIterator[Fin
 
 
 def _personal(metadata: sa.MetaData | None) -> Iterator[str]:
-    for table in metadata.sorted_tables if metadata is not None else ():
+    for table in metadata.tables.values() if metadata is not None else ():
         for column in table.columns:
             if column.info.get(INFO, column.name in NAMES):
                 yield f"{table.name}.{column.name}"
@@ -68,7 +68,8 @@ async def _promises(member: Member, metadata: sa.MetaData | None, contributed: P
             f"it hands out {', '.join(names)} for somebody who was never here; yield only what is that person's"
         )
     _check_receipt(await contributed.erase(STRANGER))
-    if changed := before.differences(await Contents.read(db, metadata)):
+    of_people = {column.partition(".")[0] for column in _personal(metadata)}
+    if changed := before.losses(await Contents.read(db, metadata), of_people):
         yield broken(f"erasing somebody who was never here changes {', '.join(changed)}; touch that person's rows only")
     await _exported(contributed, SOMEBODY)
     first, second = await contributed.erase(SOMEBODY), await contributed.erase(SOMEBODY)
