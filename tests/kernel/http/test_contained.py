@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, ClassVar, Final
 
+import pytest
+import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
 from kernel import PUBLIC, Context, Manifest, Plugin, Route, get, hookimpl
+from kernel.database import Query
 from kernel.testing.choices import Tables
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
@@ -19,6 +22,9 @@ SECTIONS: Final[Tables] = {
     "containment": {"faults": 4},
     "http": {"trusted_proxies": ["127.0.0.2/32"]},
 }
+
+
+END: Final = Query(sa.select(sa.func.pg_terminate_backend(sa.func.pg_backend_pid()).label("ended")), bool)
 
 
 class LeakyPlugin(Plugin):
@@ -65,6 +71,19 @@ class SoundPlugin(Plugin):
             return "fine"
 
         return [get("/fine", fine, permission=PUBLIC)]
+
+
+class CutOffPlugin(Plugin):
+    """Loses its connection to PostgreSQL whenever it is asked."""
+
+    manifest: ClassVar[Manifest] = Manifest(name="cut-off", version="1")
+
+    @hookimpl
+    def routes(self, ctx: Context) -> Iterable[Route]:
+        async def end() -> bool:
+            return await ctx.db.one(END)
+
+        return [get("", end, permission=PUBLIC)]
 
 
 async def break_it(deployment: Deployment, times: int = 4) -> None:
@@ -147,6 +166,17 @@ async def test_background_work_that_dies_is_counted_and_what_repeats_goes_on(dep
             await asyncio.sleep(0.01)
 
     assert (await told(deployment, "leaky"))["faults"] == {"task": 3}
+
+
+@pytest.mark.postgresql_only
+async def test_lost_connections_put_nobody_in_quarantine(deploy: Deploy) -> None:
+    """Everybody who needs the database fails then, and none is to blame."""
+    deployment = await deploy(plugins=[CutOffPlugin], sections=SECTIONS)
+    for _ in range(8):
+        await deployment.client("student").call("GET", "/api/v1/cut-off", expect=503)
+
+    found = await told(deployment, "cut-off")
+    assert (found["state"], found["faults"]) == ("started", {})
 
 
 async def test_restart_ends_a_quarantine(deploy: Deploy) -> None:
