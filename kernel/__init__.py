@@ -15,6 +15,7 @@ from kernel.http.pages import Page, PageQuery, page
 from kernel.http.reference import api_document
 from kernel.http.request import Request
 from kernel.http.routes import PUBLIC, SIGNED_IN, Idempotency, RateLimit, Route, delete, get, patch, post, put
+from kernel.http.tables import csv_answer, stream_csv, wants_csv
 from kernel.ids import new_id
 from kernel.plugin import (
     API_VERSION,
@@ -77,6 +78,7 @@ __all__ = [
     "Traces",
     "Unsealable",
     "api_document",
+    "csv_answer",
     "delete",
     "errors",
     "etag_of",
@@ -94,5 +96,7 @@ __all__ = [
     "redacted",
     "require_match",
     "shared_page",
+    "stream_csv",
+    "wants_csv",
     "web",
 ]

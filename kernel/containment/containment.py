@@ -50,9 +50,12 @@ class Containment:
 
         A meant answer and an outage of what all share are nobody's fault.
         """
-        if not is_meant(error) and not is_outage(error):
-            told = f"{what}: {type(error).__name__}: {error}"[:LONGEST]
-            self.of(self._owners.culprit(error) or plugin).count(fault, told, who)
+        if is_meant(error) or is_outage(error):
+            return
+        if isinstance(error, TimeoutError) and self._owners.waits_for_a_server(error):
+            return  # the plugin's own limit of time, and a database that is silent
+        told = f"{what}: {type(error).__name__}: {error}"[:LONGEST]
+        self.of(self._owners.culprit(error) or plugin).count(fault, told, who)
 
     def blocked(self, plugin: str, seconds: float) -> None:
         """Count that *plugin* kept everybody waiting."""

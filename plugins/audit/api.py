@@ -9,7 +9,20 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Answer, Context, Encoded, Page, PageQuery, Request, Route, get, page, problems, shared_page
+from kernel import (
+    Answer,
+    Context,
+    Encoded,
+    Page,
+    PageQuery,
+    Request,
+    Route,
+    get,
+    page,
+    problems,
+    shared_page,
+    wants_csv,
+)
 from plugins.audit.export import as_csv
 from plugins.audit.log import Act, AuditLog
 
@@ -81,7 +94,7 @@ class AuditApi:
             until=query.until,
         )
         found = page(rows, query, lambda act: (act.happened_at, act.number))
-        if "text/csv" in request.http.headers.get("Accept", "").lower():
+        if wants_csv(request.http):
             return as_csv(found, query)
         return shared_page(Page([msgspec.json.encode(_seen(act)) for act in found.items], found.next), query)
 

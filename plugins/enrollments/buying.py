@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -25,11 +26,11 @@ from plugins.enrollments.purchases import Purchase
 from plugins.enrollments.seats import Seats
 from plugins.enrollments.settings import EnrollmentsSettings
 
-GIVEN_UP = "abandoned"
+GIVEN_UP: Final = "abandoned"
 
-BEFORE_CHARGE = failpoint("enrollments.before-charge")
-CHARGED = failpoint("enrollments.charged")  # the money is taken, the access not given
-ENROLLED = failpoint("enrollments.enrolled")  # before anybody is told
+BEFORE_CHARGE: Final = failpoint("enrollments.before-charge")
+CHARGED: Final = failpoint("enrollments.charged")  # the money is taken, the access not given
+ENROLLED: Final = failpoint("enrollments.enrolled")  # before anybody is told
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):

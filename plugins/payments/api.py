@@ -20,6 +20,8 @@ from kernel import (
     get,
     post,
     problems,
+    stream_csv,
+    wants_csv,
 )
 from kernel.contracts.audit import ActRecorded, act
 from kernel.contracts.payments import (
@@ -30,17 +32,13 @@ from kernel.contracts.payments import (
     NothingToRefund,
     Quote,
 )
-from kernel.contracts.payments_http import (
-    StatementLine,
-    Wallet,
-)
+from kernel.contracts.payments_http import StatementLine, Wallet
 from kernel.database import Session
 from plugins.payments.adjustments import Adjusted, Adjustments, NewAdjustment
-from plugins.payments.export import wants_csv
 from plugins.payments.refunds import Refunds, Wish
 from plugins.payments.service import PaymentsService
 from plugins.payments.settings import PaymentsSettings
-from plugins.payments.spreadsheet import stream_statement
+from plugins.payments.spreadsheet import COLUMNS, table_of
 from plugins.payments.voucher_api import voucher_routes
 from plugins.payments.wallets import Wallets
 
@@ -158,8 +156,8 @@ def _administration_routes(api: AdministrationApi) -> Iterable[Route]:
 async def _statement(
     wallets: Wallets, request: Request, user_id: UUID, query: PageQuery
 ) -> Page[StatementLine] | web.StreamResponse:
-    if wants_csv(request.http.headers.get("Accept", "")):
-        return await stream_statement(request.http, wallets.whole_statement(user_id))
+    if wants_csv(request.http):
+        return await stream_csv(request.http, "statement", COLUMNS, table_of(wallets.whole_statement(user_id)))
     return await wallets.statement(user_id, query)
 
 

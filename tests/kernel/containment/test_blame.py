@@ -150,6 +150,7 @@ async def test_waiting_for_a_database_that_is_silent_is_nobodys_fault(
         async with asyncio.timeout(0.01):
             await fields[0].wait(pool.wait())
     containment.late("garden", late.value, what="GET /garden")
+    containment.failed("garden", Fault.REQUEST, late.value, what="a limit of its own")
     for task in list(pool._tasks):
         task.cancel()
     await pool.close()

@@ -190,12 +190,12 @@ def test_suspended_process_blames_nobody(
     assert (blocked, lines) == ([], [])
 
 
-#: Continues a process a second after it stopped.
+#: Continues a process two seconds after it stopped.
 WAKE = """
 import os, signal, sys, time
 pid = int(sys.argv[1])
 while open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[0] != "T":
     time.sleep(0.01)
-time.sleep(1.2)
+time.sleep(2)
 os.kill(pid, signal.SIGCONT)
 """

@@ -6,19 +6,29 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
 
+import asyncpg
+import pytest
+import sqlalchemy as sa
 from prometheus_client.parser import text_string_to_metric_families
 
 from kernel import PUBLIC, Context, Manifest, Plugin, Route, get, hookimpl
+from kernel.database import Query
 from kernel.testing.choices import Tables
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
+from kernel.testing.servers import SUPERUSER, PostgresServer
 
 SECTIONS: Final[Tables] = {
     "operations": {"allowed": ["127.0.0.0/8"]},
     "containment": {"faults": 4},
     "http": {"trusted_proxies": ["127.0.0.2/32"]},
 }
+
+
+SLEEP: Final = Query(sa.select(sa.cast(sa.func.pg_sleep(30), sa.Text).label("slept")), str)
+END: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND wait_event = 'PgSleep'"
 
 
 class LeakyPlugin(Plugin):
@@ -65,6 +75,19 @@ class SoundPlugin(Plugin):
             return "fine"
 
         return [get("/fine", fine, permission=PUBLIC)]
+
+
+class CutOffPlugin(Plugin):
+    """Takes its time in the database."""
+
+    manifest: ClassVar[Manifest] = Manifest(name="cut-off", version="1")
+
+    @hookimpl
+    def routes(self, ctx: Context) -> Iterable[Route]:
+        async def sleep() -> str:
+            return await ctx.db.one(SLEEP)
+
+        return [get("", sleep, permission=PUBLIC)]
 
 
 async def break_it(deployment: Deployment, times: int = 4) -> None:
@@ -147,6 +170,25 @@ async def test_background_work_that_dies_is_counted_and_what_repeats_goes_on(dep
             await asyncio.sleep(0.01)
 
     assert (await told(deployment, "leaky"))["faults"] == {"task": 3}
+
+
+@pytest.mark.postgresql_only
+async def test_lost_connections_put_nobody_in_quarantine(deploy: Deploy, postgres_server: PostgresServer) -> None:
+    """Everybody who needs the database fails then, and none is to blame."""
+    deployment = await deploy(plugins=[CutOffPlugin], sections=SECTIONS)
+    database = urlsplit(deployment.platform.config.database.url).path.removeprefix("/")
+    requests = [deployment.client("student").call("GET", "/api/v1/cut-off", expect=503) for _ in range(8)]
+    failing = asyncio.gather(*requests)
+    superuser = await asyncpg.connect(postgres_server.url(database, SUPERUSER))
+    async with asyncio.timeout(20):
+        while not failing.done():
+            await superuser.fetch(END, database)
+            await asyncio.sleep(0.05)
+    await superuser.close()
+    await failing
+
+    found = await told(deployment, "cut-off")
+    assert (found["state"], found["faults"]) == ("started", {})
 
 
 async def test_restart_ends_a_quarantine(deploy: Deploy) -> None:

@@ -282,7 +282,8 @@ async def test_a_purchase_whose_money_went_back_before_the_access_was_given_came
 
     assert answer["type"] == "/problems/purchase-failed"
     assert await balance(student) == PRICE
-    assert not (await shop.access(student, course))["grants"]
+    # The event of the charge may have been faster than the refund: what it gave was taken again.
+    assert not (await shop.access(student, course))["access"]["allowed"]
 
 
 async def test_a_stuck_purchase_that_can_not_be_asked_about_stays(deploy: Deploy) -> None:
