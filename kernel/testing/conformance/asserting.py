@@ -49,9 +49,9 @@ def _find(catalogue: Catalogue, plugin: str | PluginClass) -> Installed:
         return catalogue.get(plugin, where="assert_conforms")
     installed = catalogue.get(plugin.manifest.name, where="assert_conforms")
     if installed.load() is not plugin:
+        found, given = installed.source, f"{plugin.__module__}:{plugin.__qualname__}"
         raise errors.InvalidPlugin(
-            f"the entry point '{installed.name}' names {installed.source}, not {plugin.__module__}:{plugin.__qualname__}; "
-            "mend it, and install the distribution again",
+            f"the entry point '{installed.name}' names {found}, not {given}; mend it, and install it again",
             plugin=installed.name,
         )
     return installed

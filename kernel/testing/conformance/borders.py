@@ -51,7 +51,7 @@ def distribution(subject: Subject) -> Iterator[Finding]:
     if name == BUNDLE:
         return
     try:
-        shipped = _top_level(importlib_metadata.distribution(name))
+        shipped = _top_level(importlib_metadata.Distribution.from_name(name))
     except importlib_metadata.PackageNotFoundError:
         yield not_checked("no distribution brings the plugin; install it, in development with `pip install -e .`")
         return
@@ -82,14 +82,15 @@ def _imports(tree: ast.Module, package: str) -> Iterator[str]:
             module = _resolved("." * node.level + (node.module or ""), package)
             yield module
             yield from (f"{module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and _is_import(node.func) and node.args:
-            if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
-                yield _resolved(node.args[0].value, package)
+        elif isinstance(node, ast.Call) and (name := _imported_by(node)):
+            yield _resolved(name, package)
 
 
-def _is_import(function: ast.expr) -> bool:
-    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in ("import_module", "__import__")
+def _imported_by(call: ast.Call) -> str:
+    """Return the module that a call such as `import_module("plugins.mail")` names; "" for any other call."""
+    function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    named = function in ("import_module", "__import__") and call.args and isinstance(call.args[0], ast.Constant)
+    return str(call.args[0].value) if named and isinstance(call.args[0], ast.Constant) else ""
 
 
 def _resolved(module: str, package: str) -> str:

@@ -69,8 +69,9 @@ class Census:
 
 async def _leftovers(before: Census) -> list[str]:
     """Return what is left once everything has had the time to go; tasks that were left are ended."""
-    deadline = asyncio.get_running_loop().time() + PATIENCE
-    while (left := list(Census.take().grown_since(before))) and asyncio.get_running_loop().time() < deadline:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + PATIENCE
+    while (left := list(Census.take().grown_since(before))) and loop.time() < deadline:  # noqa: ASYNC110  # nobody tells
         await asyncio.sleep(0.02)
     for task in asyncio.all_tasks() - before.tasks:
         task.cancel()

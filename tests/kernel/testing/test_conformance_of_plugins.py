@@ -9,7 +9,7 @@ import pytest
 from kernel.discovery import Catalogue
 from kernel.testing.conformance import assert_conforms
 from kernel.testing.deploying import Deploy
-from tests.kernel.testing.acme import Acme
+from tests.kernel.testing.acme import WITH_SETTINGS, Acme
 
 #: Rules of which nothing may be left unknown.
 MAY_BE_UNKNOWN = {"redelivery"}
@@ -26,8 +26,7 @@ async def test_plugin_keeps_every_rule(deploy: Deploy, name: str) -> None:
 async def test_plugin_is_named_by_its_class_too(deploy: Deploy, acme: Acme) -> None:
     """The class that its entry point names, which is what people install."""
     acme.install()
-    (entry,) = [Catalogue.read().get("acme", where="a test")]
-    kind = entry.load()
+    kind = Catalogue.read().get("acme", where="a test").load()
     assert isinstance(kind, type)
 
     verdicts = await assert_conforms(deploy, kind)
@@ -59,13 +58,7 @@ async def test_failure_names_every_breach_with_its_remedy(deploy: Deploy, acme: 
 
 async def test_settings_are_given_where_a_plugin_needs_them(deploy: Deploy, acme: Acme) -> None:
     """Without them it does not boot, and the rest is not looked at."""
-    acme.install(
-        ("class Notes:", "class AcmeSettings(Settings, frozen=True):\n    key: str\n\n\nclass Notes:"),
-        (
-            "    @hookimpl\n    def permissions",
-            "    @hookimpl\n    def settings(self):\n        return AcmeSettings\n\n    @hookimpl\n    def permissions",
-        ),
-    )
+    acme.install(*WITH_SETTINGS)
 
     with pytest.raises(AssertionError, match="boot: a setting is wrong"):
         await assert_conforms(deploy, "acme")

@@ -12,6 +12,7 @@ from tests.kernel.testing.acme import Acme, Change
 NOBODY = UUID(int=7)
 COLUMN = 'sa.Column("text", sa.Text, nullable=False),\n'
 RUN = "        await session.run(NOTE, note=delivery.id, person=told.user_id, written=told.email)\n"
+CONNECTS = "import sqlite3; kept.append(sqlite3.connect(ctx.db._location.file))"
 LIVING = "async def living(ctx):\n    yield"
 TABLES = "metadata = new_metadata()"
 TOLD = "        told = delivery.event\n"
@@ -108,7 +109,7 @@ async def test_connection_to_its_database_is_closed(acme: Acme) -> None:
     acme.install(
         (
             LIVING,
-            "async def living(ctx):\n    import sqlite3\n    kept.append(sqlite3.connect(ctx.db._location.file))\n    yield",
+            f"async def living(ctx):\n    {CONNECTS}\n    yield",
         ),
         (TABLES, f"kept = []\n{TABLES}"),
     )
