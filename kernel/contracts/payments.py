@@ -109,9 +109,9 @@ class ChargeConflict(problems.Problem):
 
 
 class NothingToRefund(problems.Problem):
-    """There is no such charge, or all of it went back already; nothing was moved."""
+    """There is no such charge, or less is left of it than was asked for; nothing was moved."""
 
-    type, status, title = "nothing-to-refund", 409, "There is nothing to refund"
+    type, status, title = "nothing-to-refund", 409, "There is nothing, or not so much, to refund"
 
 
 class VoucherRefused(problems.Problem):

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from kernel import SIGNED_IN, Context, Idempotency, RateLimit, Route, get, post, problems, put
 from kernel.contracts.enrollments import (
+    AccessSuspended,
     AlreadyEnrolled,
     CourseFull,
     EnrollmentRefused,
@@ -25,6 +26,7 @@ _CHANGE_PROBLEMS: Final = (problems.NotFound, problems.Conflict)
 _PURCHASE_PROBLEMS: Final = (
     problems.NotFound,
     problems.Conflict,
+    AccessSuspended,
     AlreadyEnrolled,
     CourseFull,
     EnrollmentRefused,
@@ -65,7 +67,12 @@ def _course_routes(courses: CoursesApi) -> tuple[Route, ...]:
 
 def _purchase_routes(purchasing: PurchasingApi, settings: EnrollmentsSettings) -> tuple[Route, ...]:
     return (
-        post("/courses/{course_id}/leave", purchasing.leave, permission=SIGNED_IN, problems=(GracePeriodOver,)),
+        post(
+            "/courses/{course_id}/leave",
+            purchasing.leave,
+            permission=SIGNED_IN,
+            problems=(AccessSuspended, GracePeriodOver),
+        ),
         post(
             "/purchases",
             purchasing.buy,

@@ -67,7 +67,8 @@ class Buying:
         Raises:
             problems.NotFound: the course is not on offer.
             problems.Invalid: no course is named, and the voucher is for none.
-            EnrollmentRefused, AlreadyEnrolled, CourseFull, PriceChanged, VoucherRefused: nothing was bought.
+            EnrollmentRefused, AlreadyEnrolled, AccessSuspended, CourseFull: nothing was bought.
+            PriceChanged, VoucherRefused: nothing was bought.
             InsufficientFunds: nothing was bought; what a top-up has brought stays in the wallet.
             problems.Conflict: another purchase of the course is under way.
             problems.IdempotencyKeyReused: the key came before with another order.

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from kernel import Context, new_id, problems
-from kernel.contracts.enrollments import AlreadyEnrolled, PriceChanged
+from kernel.contracts.enrollments import AccessSuspended, AlreadyEnrolled, PriceChanged
 from kernel.contracts.payments import PAYMENTS, Quote, VoucherKind, VoucherRefused
 from plugins.enrollments import purchases
 from plugins.enrollments.policies import require_allowed
@@ -129,10 +129,10 @@ class Ordering:
         return True
 
     async def _refusal(self, purchase: Purchase) -> problems.Problem:
-        owned = await self._ctx.db.first(
-            purchases.OWNED, user_id=purchase.user_id, course_id=purchase.course_id, created_at=self._ctx.clock.now()
-        )
-        if owned is not None:
+        mine = {"user_id": purchase.user_id, "course_id": purchase.course_id, "created_at": self._ctx.clock.now()}
+        if await self._ctx.db.first(purchases.SUSPENDED, **mine) is not None:
+            return AccessSuspended()
+        if await self._ctx.db.first(purchases.OWNED, **mine) is not None:
             return AlreadyEnrolled()
         # Also where that purchase has just failed: nobody is told to have what was not bought.
         return problems.Conflict("A purchase of this course is under way; wait for it.", headers={"Retry-After": "5"})

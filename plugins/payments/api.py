@@ -11,6 +11,7 @@ from aiohttp import web
 
 from kernel import (
     SIGNED_IN,
+    Begin,
     Context,
     Idempotency,
     Page,
@@ -33,7 +34,7 @@ from kernel.contracts.payments import (
     Quote,
 )
 from kernel.contracts.payments_http import StatementLine, Wallet
-from kernel.database import Session
+from kernel.contracts.users import USERS
 from plugins.payments.adjustments import Adjusted, Adjustments, NewAdjustment
 from plugins.payments.refunds import Refunds, Wish
 from plugins.payments.service import PaymentsService
@@ -57,7 +58,7 @@ class NewRefund(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Money to give back."""
 
     amount: Annotated[int, msgspec.Meta(ge=1, le=MAX_AMOUNT)] | None = None  #: None for all that is left
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
 
 
 class PaymentsApi:
@@ -84,6 +85,7 @@ class AdministrationApi:
     """What administrators do with vouchers and other people's money."""
 
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
+        self._services = ctx.services
         self._service = ctx.own(PaymentsService)
         self._wallets = ctx.own(Wallets)
         self._adjustments = ctx.own(Adjustments)
@@ -99,9 +101,16 @@ class AdministrationApi:
         """List the movements of a person's wallet, the newest first; with `Accept: text/csv` all, as a table."""
         return await _statement(self._wallets, request, user_id, query)
 
-    async def adjust(self, request: Request, user_id: UUID, body: NewAdjustment, session: Session) -> Adjusted:
+    async def adjust(self, request: Request, user_id: UUID, body: NewAdjustment, begin: Begin) -> Adjusted:
         """Put credit into a person's wallet, or take it out."""
-        return await self._adjustments.adjust(session, request, user_id, body)
+        if body.amount > 0:  # out of the wallet of somebody who is gone it may always be taken
+            await self._require_somebody(user_id)
+        return await self._adjustments.adjust(await begin(), request, user_id, body)
+
+    async def _require_somebody(self, user_id: UUID) -> None:
+        users = self._services.find(USERS)
+        if users is not None and user_id not in await users.people([user_id]):
+            raise problems.Invalid(fields=[problems.FieldError("path.user_id", "is nobody's id")])
 
     async def charge(self, purchase_id: UUID) -> Charge:
         """Return what was taken for a purchase."""
