@@ -70,6 +70,17 @@ ENDED: Final = Command(
         where=_NOT_OLDER & certificates.c.withdrawn_at.is_(None),
     )
 )
+#: Withdraw what was certified before the settings left the course out; of others nothing is kept.
+LEFT_OUT: Final = Command(
+    sa.update(certificates)
+    .where(
+        certificates.c.user_id == bindparam("person"),
+        certificates.c.course_id == bindparam("of_course"),
+        certificates.c.told_at <= bindparam("time", type_=Timestamp()),
+        certificates.c.withdrawn_at.is_(None),
+    )
+    .values(withdrawn_at=bindparam("time", type_=Timestamp()), told_at=bindparam("time", type_=Timestamp()))
+)
 WAITING: Final = Query(
     sa.select(*(certificates.c[name] for name in Waiting.__struct_fields__))
     .where(
@@ -132,7 +143,10 @@ class Register:
 
     async def ended(self, session: Session, user_id: UUID, course_id: UUID, time: datetime) -> None:
         """Withdraw at *time*, also where the settings leave the course out by now."""
-        await session.run(ENDED, **_row(user_id, course_id, time), withdrawn_at=time)
+        if self._settings.certifies(course_id):
+            await session.run(ENDED, **_row(user_id, course_id, time), withdrawn_at=time)
+        else:
+            await session.run(LEFT_OUT, person=user_id, of_course=course_id, time=time)
 
 
 def _row(user_id: UUID, course_id: UUID, time: datetime) -> dict[str, object]:
