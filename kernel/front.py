@@ -31,14 +31,15 @@ def build(platform: Platform) -> web.Application:
         errors.InvalidDeclaration: a route or a page can not be served.
     """
     config, metrics = platform.config, HttpMetrics()
-    site = _site(platform, platform.states())
+    limiter = Limiter(platform.redis.shared, platform.log)
+    site = _site(platform, platform.states(), limiter)
     app = application.build_application(
         mounted(platform),
         disabled=_disabled(platform),
         services=platform.services,
         deployment=config.deployment(),
         settings=config.http,
-        limiter=Limiter(platform.redis.shared, platform.log),
+        limiter=limiter,
         metrics=metrics,
         clock=platform.clock,
         log=platform.log,
@@ -87,12 +88,13 @@ def parts(platform: Platform) -> tuple[Part, ...]:
     return tuple(_parts(platform.states()))
 
 
-def _site(platform: Platform, members: Iterable[Member]) -> Site:
+def _site(platform: Platform, members: Iterable[Member], limiter: Limiter | None = None) -> Site:
     return Site(
         tuple(_parts(members)),
         deployment=platform.config.deployment(),
         identify=identify,
         containment=platform.containment,
+        limiter=limiter,
     )
 
 

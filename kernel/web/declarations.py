@@ -25,6 +25,7 @@ class Page:
     handler: PageHandler
     permission: str
     timeout: float = DEFAULT_TIMEOUT  #: seconds
+    rate: str = ""  #: how often one address may ask for it, such as "60/minute"; "" for as often as it likes
 
 
 @dataclass(frozen=True, kw_only=True)

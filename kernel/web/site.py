@@ -15,12 +15,13 @@ from kernel.deployment import Deployment
 from kernel.http import problems
 from kernel.http.callers import check_permission
 from kernel.http.frame import PAGES
+from kernel.http.limits import Limiter, RouteLimits, address_key
 from kernel.http.request import Request
-from kernel.http.routes import check_path
+from kernel.http.routes import RateLimit, check_path
 from kernel.web.assets import Assets
 from kernel.web.declarations import Page, StaticFiles, Templates
 from kernel.web.parts import KERNEL, Part, declared
-from kernel.web.rendering import Renderer
+from kernel.web.rendering import Renderer, log
 
 _HERE: Final = Path(__file__).parent
 _OWN: Final = Part(
@@ -47,10 +48,12 @@ class Site:
         deployment: Deployment,
         identify: Identify,
         containment: Containment | None = None,
+        limiter: Limiter | None = None,
     ) -> None:
         self._parts = (_OWN, *parts)
         self._identify = identify
         self._containment = containment or Containment()
+        self._limiter = limiter or Limiter(None, log)  # in this process
         self._pages = _pages(self._parts)
         self._assets = Assets()
         for plugin, files in declared(self._parts, StaticFiles):
@@ -81,14 +84,21 @@ class Site:
         return response
 
     def _answer(self, plugin: str, page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-        breaker = self._containment.of(plugin)
+        breaker, limits = self._containment.of(plugin), self._limits(plugin, page)
 
         async def answer(http: web.Request) -> web.StreamResponse:
             if breaker.shut:
                 breaker.refuse(plugin)
-            return await self._render(page, await self._identify(http))
+            request = await self._identify(http)
+            if limits is not None:
+                await limits.check(address_key(request.address))
+            return await self._render(page, request)
 
         return answer
+
+    def _limits(self, plugin: str, page: Page) -> RouteLimits | None:
+        limits = [RateLimit(page.rate, by="address")]
+        return RouteLimits(f"page {page.path}", plugin, limits, self._limiter) if page.rate else None
 
     async def _render(self, page: Page, request: Request) -> web.StreamResponse:
         check_permission(request.caller, page.permission)
