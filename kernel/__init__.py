@@ -10,8 +10,9 @@ from kernel.failpoints import failpoint
 from kernel.http import problems
 from kernel.http.answers import Answer, Cookie, Encoded, Renders, etag_of, require_match, shared_page
 from kernel.http.beginning import Begin
-from kernel.http.identity import IDENTITY, Identity, Principal
+from kernel.http.identity import IDENTITY, Identity
 from kernel.http.pages import Page, PageQuery, page
+from kernel.http.principal import Principal
 from kernel.http.reference import api_document
 from kernel.http.request import Request
 from kernel.http.routes import PUBLIC, SIGNED_IN, Idempotency, RateLimit, Route, delete, get, patch, post, put

@@ -17,7 +17,7 @@ from kernel.containment.breaker import Fault
 from kernel.containment.containment import Containment
 from kernel.deployment import Deployment
 from kernel.http.callers import permits
-from kernel.http.identity import Principal
+from kernel.http.principal import Principal
 from kernel.web.assets import Assets
 from kernel.web.declarations import Page, Slot, Templates
 from kernel.web.headers import secure

@@ -15,9 +15,10 @@ from kernel.containment.containment import Containment
 from kernel.deployment import Deployment
 from kernel.http.application import build_application
 from kernel.http.callers import identify
-from kernel.http.identity import IDENTITY, Identity, Principal
+from kernel.http.identity import IDENTITY, Identity
 from kernel.http.limits import Limiter
 from kernel.http.metrics import HttpMetrics
+from kernel.http.principal import Principal
 from kernel.http.serving import runner
 from kernel.http.settings import HttpSettings
 from kernel.ids import new_id

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web as http
 
 from kernel import PUBLIC, SIGNED_IN, Request, errors, problems, web
-from kernel.http.identity import Principal
+from kernel.http.principal import Principal
 from kernel.web.parts import Part
 from kernel.web.site import Site
 from tests.kernel.web.serving import DEPLOYMENT, browsing, principal, templates
