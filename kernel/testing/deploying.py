@@ -29,6 +29,7 @@ class Deploy:
     ) -> Deployment:
         """Start a deployment with the installed plugins *names* and the classes *plugins*, on a new database.
 
+        What they require and nobody of them provides is taken from memory, where `kernel.testing.fakes` has a fake.
         *settings* are the plugins' settings by plugin; *sections* are further sections of the configuration.
 
         Raises:

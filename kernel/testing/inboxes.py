@@ -39,11 +39,11 @@ class Telling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """An event that a handler did not handle."""
+    """An event that a handler did not handle, though everything that is due was handled."""
 
     handler: str
     type: str
-    last_error: str | None
+    last_error: str | None  #: None where it waits behind one of the same source and key
 
 
 _DONE: Final[sa.ColumnElement[str]] = sa.literal_column("'done'")
@@ -64,7 +64,7 @@ AGAIN: Final = Command(
 )
 REFUSALS: Final = Query(
     sa.select(inbox.c.handler, inbox.c.type, inbox.c.last_error).where(
-        inbox.c.event_id.in_(bindparam("of_events", expanding=True)), inbox.c.state != _DONE, inbox.c.attempts > 0
+        inbox.c.event_id.in_(bindparam("of_events", expanding=True)), inbox.c.state != _DONE
     ),
     Refusal,
 )
@@ -102,9 +102,9 @@ class Inboxes:
         await db.run(RECEIVE, **values, **origin, in_next_at=now)
 
     async def refusals(self, ids: Collection[UUID]) -> list[str]:
-        """Return which of the events *ids* were refused, by whom and why, for people."""
+        """Return which of the events *ids* were refused, by whom and why, for people; ask once all is settled."""
         return [
-            f"the handler {one.handler} of {name} refused {one.type}: {one.last_error}"
+            f"the handler {one.handler} of {name} refused {one.type}: {one.last_error or 'what came before it waits'}"
             for name in self._plugins()
             for one in await self._db(name).all(REFUSALS, of_events=sorted(ids))
         ]

@@ -43,12 +43,10 @@ def _telling(tried: Sequence[Finding | None]) -> list[Finding]:
 
 def _events(subject: Subject, handler: EventHandler) -> Iterator[Event]:
     given = [event for event in subject.samples if handler.wants(event.name)]
-    if handler.event is AnyEvent:
-        yield _WHOLE
-    elif given:
+    if given:
         yield from given
     else:
-        yield sample_event(handler.event)
+        yield _WHOLE if handler.event is AnyEvent else sample_event(handler.event)
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,9 @@ class _Post:
 
     async def twice(self, handler: EventHandler, event: Event) -> Finding | None:
         """Return what is wrong with a second delivery of *event*, or why nothing is known of it; None for sound."""
-        one = telling(event, self.subject.name, handler.name, event_id=new_id(), source=SOURCE)
+        id_ = new_id()
+        # a source of its own, so that it does not wait behind one of the same key that was refused
+        one = telling(event, self.subject.name, handler.name, event_id=id_, source=f"{SOURCE} {id_}")
         before = await self._contents()
         if refusal := await self._deliver(one):
             return not_checked(f"{refusal}; {GIVE}")

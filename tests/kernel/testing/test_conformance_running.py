@@ -200,6 +200,32 @@ async def test_samples_are_tried_in_place_of_made_up_events(acme: Acme) -> None:
     assert [one.verdict for one in tried] == ["broken"]
 
 
+async def test_handler_of_every_event_is_tried_with_one_of_no_type(acme: Acme) -> None:
+    """Or with the samples that are given."""
+    acme.install(
+        ("on(NoteTaken,", "on_every("),
+        ("note=delivery.id, person=told.user_id, written=told.email", "note=new_id(), person=None, written=told.type"),
+    )
+
+    ((rule, remedy),) = await acme.breaches()
+    assert rule == "redelivery"
+    assert "the handler taken of every event changes notes (+1 rows) again" in remedy
+    event = sys.modules["acme_lyceum"].NoteTaken(user_id=NOBODY, email="fern@oak.test")
+    assert [one.rule for one in await acme.examine([event]) if one.verdict == "broken"] == ["redelivery"]
+
+
+async def test_one_sample_of_several_that_shows_a_breach_is_enough(acme: Acme) -> None:
+    """Also behind one that shows nothing."""
+    acme.install(
+        (TOLD, f"{TOLD}        assert told.email == 'fern@oak.test', told\n"), ("note=delivery.id", "note=new_id()")
+    )
+    await acme.examine()
+    kind = sys.modules["acme_lyceum"].NoteTaken
+    samples = [kind(user_id=NOBODY, email=email) for email in ("else@oak.test", "fern@oak.test")]
+
+    assert [one.verdict for one in await acme.examine(samples) if one.verdict != "kept"] == ["broken"]
+
+
 @pytest.mark.parametrize(
     ("changes", "remedy"),
     [

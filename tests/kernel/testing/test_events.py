@@ -110,6 +110,19 @@ async def test_refusal_fails_the_test_and_says_why(deploy: Deploy) -> None:
         await deployment.events.redeliver()
 
 
+async def test_event_behind_a_refused_one_does_not_pass_for_handled(deploy: Deploy) -> None:
+    """It waits for the one of its key to be tried again."""
+    deployment = await deploy(plugins=[LampPlugin])
+    ears, course = deployment.platform.context("lamp").own(Ears), uuid4()
+    ears.refuse = CourseDeleted
+    with pytest.raises(AssertionError, match="not that"):
+        await deployment.events.deliver(CourseDeleted(course_id=course))
+    ears.refuse = None
+
+    with pytest.raises(AssertionError, match="what came before it waits"):
+        await deployment.events.deliver(CourseDeleted(course_id=course))
+
+
 async def test_shuffled_events_keep_the_order_of_their_keys(deploy: Deploy) -> None:
     """Everything comes, some of it twice or three times, and between keys in another order."""
     deployment = await deploy(plugins=[LampPlugin])
