@@ -130,6 +130,7 @@ REFUSAL_REASONS: Final = (
     "withdrawn",
     "other-currency",
     "other-course",  # it is for other courses than the one that is to be bought
+    "no-discount",  # it would not lower the price that is to be paid
     "needs-course",  # it is used by buying a course, which the members `kind` and `course_ids` tell of
 )
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
+from aiohttp import web
 
 from kernel import (
     Answer,
@@ -21,12 +22,14 @@ from kernel import (
     page,
     problems,
     shared_page,
+    stream_csv,
     wants_csv,
 )
-from plugins.audit.export import as_csv
+from plugins.audit.export import COLUMNS, table_of
 from plugins.audit.log import Act, AuditLog
 
 VIEW: Final = "audit.view"
+PAGING: Final = PageQuery.__struct_fields__
 
 _FIRST_YEAR: Final = 2000
 _LAST_YEAR: Final = 9000  # short of where a change of time zone leaves the calendar
@@ -81,21 +84,14 @@ class AuditApi:
     def routes(self) -> Iterable[Route]:
         yield get("/acts", self.acts, permission=VIEW, problems=(problems.InvalidCursor,))
 
-    async def acts(self, request: Request, query: ActQuery) -> Answer[Encoded[Page[ActSeen]]]:
-        """List acts, the newest first; with `Accept: text/csv` as a table."""
-        rows = await self._log.find(
-            limit=query.limit + 1,
-            after=query.after(tuple[Moment, int]),
-            action=query.action,
-            actor=query.actor,
-            subject=query.subject,
-            about=query.about,
-            since=query.since,
-            until=query.until,
-        )
-        found = page(rows, query, lambda act: (act.happened_at, act.number))
+    async def acts(self, request: Request, query: ActQuery) -> Answer[Encoded[Page[ActSeen]]] | web.StreamResponse:
+        """List acts, the newest first; with `Accept: text/csv` all that pass the filters, as a table."""
+        filters = {name: getattr(query, name) for name in ActQuery.__struct_fields__ if name not in PAGING}
         if wants_csv(request.http):
-            return as_csv(found, query)
+            return await stream_csv(request.http, "acts", COLUMNS, table_of(self._log.pages(**filters)))
+        after = query.after(tuple[Moment, int])
+        rows = await self._log.find(limit=query.limit + 1, after=after, **filters)
+        found = page(rows, query, lambda act: (act.happened_at, act.number))
         return shared_page(Page([msgspec.json.encode(_seen(act)) for act in found.items], found.next), query)
 
 

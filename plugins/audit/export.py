@@ -1,17 +1,18 @@
-"""Acts as a table that a spreadsheet can open."""
+"""Acts as a table that a spreadsheet can open: all that pass the filters, with their links of the chain."""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Final
 
-from kernel import Answer, Encoded, Page, PageQuery, csv_answer, shared_page
 from plugins.audit.log import Act
 
 COLUMNS: Final = (
     "number",
-    "happened_at",
+    "time",
     "action",
     "subject",
+    "about",
     "actor",
     "acting_as",
     "origin",
@@ -19,14 +20,33 @@ COLUMNS: Final = (
     "before",
     "after",
     "source",
-    "correlation_id",
+    "request_id",
     "event_id",
-    "about",
+    "link",
 )
 
 
-def as_csv(found: Page[Act], query: PageQuery) -> Answer[Encoded[Any]]:
-    """Return the page *found* for *query* as a table, with the link to the next one that JSON would have."""
-    following = shared_page(Page[bytes]([], found.next), query).headers
-    headers = {"Link": following["Link"]} if "Link" in following else {}
-    return csv_answer("acts", COLUMNS, ([getattr(act, name) for name in COLUMNS] for act in found.items), headers)
+async def table_of(pages: AsyncIterator[Sequence[Act]]) -> AsyncIterator[Iterator[tuple[object, ...]]]:
+    """Yield the acts of *pages* as rows, page by page."""
+    async for page in pages:
+        yield map(_cells, page)
+
+
+def _cells(act: Act) -> tuple[object, ...]:
+    return (
+        act.number,
+        act.happened_at.isoformat(),
+        act.action,
+        act.subject,
+        act.about,
+        act.actor,
+        act.acting_as,
+        act.origin,
+        act.reason,
+        act.before,
+        act.after,
+        act.source,
+        act.correlation_id,
+        act.event_id,
+        act.link.hex(),
+    )

@@ -7,7 +7,7 @@ link behind it, and whoever makes all of them anew ends with another last link t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -21,6 +21,8 @@ from kernel import Context, Delivery
 from kernel.contracts.audit import ActRecorded
 from kernel.database import Command, Query, Session
 from plugins.audit.tables import acts, chain
+
+PAGE: Final = 500  # acts that are held at once
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -132,6 +134,13 @@ class AuditLog:
         if after is not None:
             values |= {"after_time": after[0], "after_number": after[1]}
         return await self._db.all(listing(frozenset(values)), limit=limit, **values)
+
+    async def pages(self, **filters: Any) -> AsyncIterator[Sequence[Act]]:
+        """Yield all acts that pass the *filters*, the newest first, page by page."""
+        found = await self.find(limit=PAGE, **filters)
+        while found:
+            yield found
+            found = await self.find(limit=PAGE, after=(found[-1].happened_at, found[-1].number), **filters)
 
     async def count(self, subject: str) -> int:
         return await self._db.one(COUNT, subject=subject)

@@ -396,3 +396,16 @@ async def test_whoever_tries_codes_is_stopped(deploy: Deploy) -> None:
     await buy(student, course, voucher="GUESS-5", expect=429)
     await redeem(await shop.student(), "GUESS-6", expect=409)
     await buy(student, course)
+
+
+async def test_discount_that_lowers_nothing_is_kept_for_another_course(deploy: Deploy) -> None:
+    """A voucher for a set price above the price of the course is refused, not used up."""
+    shop = await open_shop(deploy)
+    student, cheap, dear = await shop.student(PRICE), shop.course(500), shop.course(PRICE)
+    code = await shop.voucher(kind="discount", price=999)
+
+    refused = await buy(student, cheap, expect=409, voucher=code)
+    await buy(student, dear, voucher=code)
+
+    assert (refused["type"], refused["reason"]) == ("/problems/voucher-refused", "no-discount")
+    assert await balance(student) == PRICE - 999
