@@ -177,7 +177,7 @@ async def test_all_that_is_left_is_what_was_left_when_it_was_asked_for(deploy: D
     await refund(shop, purchase, key="again")
 
     assert refused["type"] == "/problems/nothing-to-refund"
-    assert refused["detail"].startswith(f"{PRICE - 100} of {PRICE} EUR")
+    assert refused["detail"].startswith(f"At most {PRICE - 100} of {PRICE} EUR")
     assert await told(shop) == [({"refunded": 100}, {"refunded": PRICE}, "Sorry.")]
     assert await balance(student) == PRICE
 
