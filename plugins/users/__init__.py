@@ -9,8 +9,9 @@ from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plug
 from kernel.contracts.auth import AUTH
 from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS, ProfileChanged
+from kernel.contracts.users_http import LIST_USERS
 from plugins.users import migrations
-from plugins.users.api import LIST_USERS, UsersApi
+from plugins.users.api import UsersApi
 from plugins.users.handlers import UsersHandlers
 from plugins.users.pages import instructor_pages
 from plugins.users.personal_data import UsersPersonalData

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
@@ -15,7 +14,6 @@ from kernel import (
     Answer,
     Context,
     Page,
-    PageQuery,
     Request,
     Route,
     etag_of,
@@ -25,67 +23,42 @@ from kernel import (
     problems,
     require_match,
 )
-from kernel.contracts.auth import Locale
+from kernel.contracts import users_http
+from kernel.contracts.users_http import LIST_USERS, DirectoryQuery, Line, is_time_zone
 from kernel.database import Session
 from plugins.users.directory import Directory, Entry
 from plugins.users.profiles import Profile, Profiles
-from plugins.users.rules import Line, Name, Text, TimeZone, Website, is_time_zone, tidy_locale
+from plugins.users.rules import Text, Website, tidy_locale
 from plugins.users.settings import UsersSettings
 
-LIST_USERS: Final = "users.list"
 
-Role = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{0,39}$(?!\n)")]
-
-
-class OwnProfile(msgspec.Struct, frozen=True, kw_only=True):
+class OwnProfile(users_http.OwnProfile, frozen=True, kw_only=True):
     """What a person has told."""
 
-    id: UUID
-    display_name: str
-    locale: str
-    time_zone: str
     headline: str
     biography: str
     website: str
 
 
-class ProfileChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ProfileChange(users_http.ProfileChange, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is to be different; what is left out stays."""
 
-    display_name: Name | msgspec.UnsetType = msgspec.UNSET
-    locale: Locale | msgspec.UnsetType = msgspec.UNSET
-    time_zone: TimeZone | msgspec.UnsetType = msgspec.UNSET
     headline: Line | msgspec.UnsetType = msgspec.UNSET
     biography: Text | msgspec.UnsetType = msgspec.UNSET
     website: Website | msgspec.UnsetType = msgspec.UNSET
 
 
-class Instructor(msgspec.Struct, frozen=True, kw_only=True):
+class Instructor(users_http.Teacher, frozen=True, kw_only=True):
     """What everybody may read about somebody who teaches."""
 
-    id: UUID
-    display_name: str
     headline: str
     biography: str
     website: str
 
 
-class DirectoryQuery(PageQuery, frozen=True, kw_only=True):
-    """Whom to list."""
-
-    search: Line | None = None  #: how the name or the address begins, in any case
-    role: Role | None = None
-    active: bool | None = None
-
-
-class DirectoryEntry(msgspec.Struct, frozen=True, kw_only=True):
+class DirectoryEntry(users_http.DirectoryEntry, frozen=True, kw_only=True):
     """One person of the directory."""
 
-    id: UUID
-    display_name: str
-    email: str
-    roles: tuple[str, ...]
-    active: bool
     created_at: datetime
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kernel import Settings
-from plugins.users.rules import TimeZone, is_time_zone
+from kernel.contracts.users_http import TimeZone, is_time_zone
 
 
 class UsersSettings(Settings, frozen=True):

@@ -11,4 +11,6 @@ that its docstring names:
 
 import pytest
 
-pytest.register_assert_rewrite("kernel.testing.contracts.payments")
+pytest.register_assert_rewrite(
+    *(f"kernel.testing.contracts.{name}" for name in ("auth", "audit", "mail", "payments", "personal_data", "users"))
+)

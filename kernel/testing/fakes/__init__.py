@@ -12,12 +12,16 @@ from typing import Any, Final
 from kernel.capabilities import Capability
 from kernel.contracts.courses import COURSES
 from kernel.contracts.enrollments import ENROLLMENTS
+from kernel.contracts.mail import MAIL
 from kernel.contracts.payments import PAYMENTS
+from kernel.contracts.users import USERS
 from kernel.http.identity import IDENTITY
 from kernel.plugin import Manifest, Plugin
 from kernel.testing.fakes.courses import InMemoryCoursesPlugin
 from kernel.testing.fakes.enrollments import InMemoryEnrollmentsPlugin
+from kernel.testing.fakes.mail import InMemoryMailPlugin
 from kernel.testing.fakes.payments import InMemoryPaymentsPlugin
+from kernel.testing.fakes.users import InMemoryUsersPlugin
 from kernel.testing.identity import IdentityPlugin
 
 PluginClass = type[Plugin[Any]]
@@ -29,7 +33,9 @@ FAKES: Final[Mapping[Capability[object], PluginClass]] = {
     COURSES: InMemoryCoursesPlugin,
     ENROLLMENTS: InMemoryEnrollmentsPlugin,
     IDENTITY: IdentityPlugin,
+    MAIL: InMemoryMailPlugin,
     PAYMENTS: InMemoryPaymentsPlugin,
+    USERS: InMemoryUsersPlugin,
 }
 
 
