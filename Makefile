@@ -5,6 +5,7 @@
 #   make lint    style, types and the borders between modules
 #   make mutants whether tests miss the guards of security and money when they are taken away
 #   make bench   speed
+#   make docs    the documents as a site, in docs/site
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -13,7 +14,7 @@ EXAMPLES := $(wildcard examples/lyceum-*)
 # Bytecode makes a start three times as fast; it is made at installation even where the environment forbids it.
 COMPILE := $(BIN)/python -m compileall -q -j 0
 
-.PHONY: install run test mutants bench lint clean
+.PHONY: install run test mutants bench docs lint clean
 
 install: .venv/installed
 
@@ -46,10 +47,16 @@ mutants: install
 bench: install
 	$(BIN)/python -m bench $(ARGS)
 
+docs: install
+	$(BIN)/python -m pip install --disable-pip-version-check --no-input -q --require-hashes -r docs/requirements.lock
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/site
+	@echo "open docs/site/index.html"
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(foreach example,$(EXAMPLES),$(BIN)/mypy $(example) &&) true
 	$(BIN)/lint-imports
 
 clean:

@@ -12,7 +12,7 @@ import click
 
 HERE: Final = Path(__file__).parent
 #: Each is a module of this folder that prints its figures and exits with 1 when a goal is not met.
-MEASUREMENTS: Final = ("overhead", "cold_start", "events", "caps", "storm", "verify", "compare")
+MEASUREMENTS: Final = ("overhead", "cold_start", "many_plugins", "events", "caps", "storm", "verify", "compare")
 TOOLS: Final = {"wrk": "wrk", "node": "nodejs", "npm": "npm", "taskset": "util-linux"}
 
 

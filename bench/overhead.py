@@ -136,7 +136,10 @@ def framed() -> web.Application:
     app = lyceum()
     shared = app[SHARED]
     numbers = shared.metrics.route("bench", PATH, "GET")
-    frame = Frame(shared=shared, plugin="bench", route=PATH, timeout=30, numbers=numbers, log=shared.log)
+    breaker = shared.containment.of("bench")
+    frame = Frame(
+        shared=shared, plugin="bench", route=PATH, timeout=30, numbers=numbers, log=shared.log, breaker=breaker
+    )
 
     async def respond(request: Request) -> web.Response:
         return web.Response(body=msgspec.json.encode(COURSE), headers=shared.headers)

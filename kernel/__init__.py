@@ -5,15 +5,18 @@ from kernel.capabilities import Capability, Contribution
 from kernel.cli.console import Console
 from kernel.clock import Clock
 from kernel.context import Context
-from kernel.events.event import Delivery, Event, EventHandler, on
+from kernel.events.event import AnyEvent, Delivery, Event, EventHandler, on, on_every
 from kernel.failpoints import failpoint
 from kernel.http import problems
 from kernel.http.answers import Answer, Cookie, Encoded, Renders, etag_of, require_match, shared_page
-from kernel.http.identity import IDENTITY, Identity, Principal
+from kernel.http.beginning import Begin
+from kernel.http.identity import IDENTITY, Identity
 from kernel.http.pages import Page, PageQuery, page
+from kernel.http.principal import Principal
 from kernel.http.reference import api_document
 from kernel.http.request import Request
 from kernel.http.routes import PUBLIC, SIGNED_IN, Idempotency, RateLimit, Route, delete, get, patch, post, put
+from kernel.http.tables import csv_answer, stream_csv, wants_csv
 from kernel.ids import new_id
 from kernel.plugin import (
     API_VERSION,
@@ -25,7 +28,7 @@ from kernel.plugin import (
     Provide,
     hookimpl,
 )
-from kernel.redaction import ERASED, Identifiers, Personal
+from kernel.redaction import ERASED, Identifiers, Personal, redacted
 from kernel.secrets import Secrets, Unsealable
 from kernel.settings import NoSettings, Rate, Secret, Settings
 from kernel.traces import TRACES, Traces
@@ -39,6 +42,8 @@ __all__ = [
     "SIGNED_IN",
     "TRACES",
     "Answer",
+    "AnyEvent",
+    "Begin",
     "Capability",
     "Check",
     "Clock",
@@ -74,6 +79,7 @@ __all__ = [
     "Traces",
     "Unsealable",
     "api_document",
+    "csv_answer",
     "delete",
     "errors",
     "etag_of",
@@ -82,12 +88,16 @@ __all__ = [
     "hookimpl",
     "new_id",
     "on",
+    "on_every",
     "page",
     "patch",
     "post",
     "problems",
     "put",
+    "redacted",
     "require_match",
     "shared_page",
+    "stream_csv",
+    "wants_csv",
     "web",
 ]

@@ -15,6 +15,7 @@ from kernel.config import Config
 from kernel.conversion import Mistake
 from kernel.declarations import check_events, check_permissions
 from kernel.discovery import Catalogue, Discovered, Installed, choose, load
+from kernel.events.event import Event
 from kernel.hooks import Hooks
 from kernel.members import Member, State
 from kernel.plugin import Manifest, Migrations, Permission, Plugin
@@ -45,6 +46,11 @@ class Assembly:
                     f"it requires {capability}, whose provider {provider.name} failed: {provider.reason}",
                     plugin=member.name,
                 )
+
+    def published(self) -> Mapping[str, type[Event]]:
+        """Return the events that the plugins that are on publish, by their wire names."""
+        manifests = [member.manifest for member in self.order() if member.alive and member.manifest]
+        return {event.name: event for manifest in manifests for event in manifest.publishes}
 
     def order(self) -> tuple[Member, ...]:
         """Return the plugins that run, dependencies first."""

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 from kernel import errors
 from kernel.annotations import quote
+from kernel.containment.settings import ContainmentSettings
 from kernel.conversion import Mistake, Reader, Reading
 from kernel.database.location import DatabaseSettings
 from kernel.deployment import Deployment
@@ -39,6 +40,7 @@ class Config:
     log: LogSettings
     events: EventSettings
     http: HttpSettings
+    containment: ContainmentSettings
     operations: OperationsSettings
     mistakes: tuple[Mistake, ...]
     tree: Table

@@ -109,6 +109,7 @@ class Context(Generic[S]):
     secrets: Secrets
     deployment: Deployment
     roles: Mapping[str, frozenset[str]] = field(default_factory=dict)  #: role → permissions, of all enabled plugins
+    published: Mapping[str, type[Event]] = field(default_factory=dict)  #: wire name → event, of all enabled plugins
     _owned: dict[object, object] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def own(self, make: Callable[[Context[S]], T]) -> T:

@@ -86,12 +86,17 @@ class Failpoints:
                 f"{VARIABLE} lets processes die on purpose; unset it, or set [server] development = true"
             )
         orders = self._text.split(",")
-        if unread := [order for order in orders if _ORDER.fullmatch(order) is None]:
+        if unread := [order for order in orders if not is_order(order)]:
             message = "write name=kill, name=raise or name=sleep:MILLISECONDS, and |once or |skip:TIMES behind it"
             raise errors.InvalidSettings(f"{VARIABLE}: {', '.join(map(repr, unread))} is no order; {message}")
         if unknown := sorted(self._orders.keys() - self._declared):
             known = ", ".join(sorted(self._declared))
             raise errors.InvalidSettings(f"{VARIABLE}: there is no failpoint {', '.join(unknown)}; there are {known}")
+
+
+def is_order(text: str) -> bool:
+    """Return whether *text* is the order for one failpoint, such as `events.sent=raise|once`."""
+    return _ORDER.fullmatch(text) is not None
 
 
 async def _nothing() -> None:

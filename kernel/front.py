@@ -31,19 +31,21 @@ def build(platform: Platform) -> web.Application:
         errors.InvalidDeclaration: a route or a page can not be served.
     """
     config, metrics = platform.config, HttpMetrics()
-    site = _site(platform, platform.states())
+    limiter = Limiter(platform.redis.shared, platform.log)
+    site = _site(platform, platform.states(), limiter)
     app = application.build_application(
         mounted(platform),
         disabled=_disabled(platform),
         services=platform.services,
         deployment=config.deployment(),
         settings=config.http,
-        limiter=Limiter(platform.redis.shared, platform.log),
+        limiter=limiter,
         metrics=metrics,
         clock=platform.clock,
         log=platform.log,
         access=_access_log(platform),
         error_page=site.error_page,
+        containment=platform.containment,
     )
     site.install(app)
     Operations(platform, identify=identify, metrics=metrics).install(app)
@@ -86,8 +88,14 @@ def parts(platform: Platform) -> tuple[Part, ...]:
     return tuple(_parts(platform.states()))
 
 
-def _site(platform: Platform, members: Iterable[Member]) -> Site:
-    return Site(tuple(_parts(members)), deployment=platform.config.deployment(), identify=identify)
+def _site(platform: Platform, members: Iterable[Member], limiter: Limiter | None = None) -> Site:
+    return Site(
+        tuple(_parts(members)),
+        deployment=platform.config.deployment(),
+        identify=identify,
+        containment=platform.containment,
+        limiter=limiter,
+    )
 
 
 def _is_certain(member: Member) -> bool:

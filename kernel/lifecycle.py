@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -15,6 +15,10 @@ from kernel import errors, failpoints, front, starting
 from kernel.assembly import Assembly, assemble
 from kernel.clock import Clock, SystemClock
 from kernel.config import Config, deployment_secrets
+from kernel.containment.blame import Owners
+from kernel.containment.breaker import Fault
+from kernel.containment.containment import Containment
+from kernel.containment.watch import watching
 from kernel.context import Context
 from kernel.database.migrations import Target, is_current, upgrade
 from kernel.database.opening import open_database
@@ -26,7 +30,7 @@ from kernel.plugin import Plugin
 from kernel.redis import RedisClients
 from kernel.resolution import capabilities
 from kernel.services import Services
-from kernel.tasks import PluginTasks
+from kernel.tasks import Failed, PluginTasks
 
 if TYPE_CHECKING:
     import importlib_metadata
@@ -45,7 +49,15 @@ class Platform:
         self.clock = clock
         self.log = structlog.get_logger().bind(plugin="kernel")
         self.redis = RedisClients(self.config.redis.url)
-        self.events = EventRuntime(redis=self.redis.shared, clock=clock, log=self.log, settings=self.config.events)
+        self._owners = Owners({member.name: type(member.plugin) for member in self._on() if member.plugin})
+        self.containment = Containment(self.config.containment, owners=self._owners, clock=clock, log=self.log)
+        self.events = EventRuntime(
+            redis=self.redis.shared,
+            clock=clock,
+            log=self.log,
+            settings=self.config.events,
+            containment=self.containment,
+        )
         self._secrets = deployment_secrets(self.config)
         self._app: web.Application | None = None
         self._report_dropped()
@@ -134,7 +146,8 @@ class Platform:
             if background:
                 self._app = front.build(self)
                 async with self.events.running():
-                    yield
+                    with self._watching():
+                        yield
             else:
                 yield
         except BaseException:
@@ -143,6 +156,10 @@ class Platform:
             raise
         if failures := await self._stop(started):
             raise ExceptionGroup("the deployment did not stop cleanly", failures)
+
+    def _watching(self) -> AbstractContextManager[None]:
+        limit = self.config.containment.blocked_after
+        return watching(limit, owners=self._owners, blocked=self.containment.blocked, log=structlog.get_logger())
 
     def _on(self) -> tuple[Member, ...]:
         return tuple(member for member in self.assembly.order() if member.alive)
@@ -161,7 +178,7 @@ class Platform:
         assert member.manifest is not None  # it is alive  # noqa: S101
         assert member.database is not None  # it is configured  # noqa: S101
         log = structlog.get_logger().bind(plugin=member.name)
-        database, tasks = open_database(member.name, member.database), PluginTasks(log)
+        database, tasks = open_database(member.name, member.database), PluginTasks(log, self._task_failed(member.name))
         context: Context[Any] = Context(
             name=member.name,
             settings=member.settings,
@@ -176,10 +193,17 @@ class Platform:
             secrets=self._secrets,
             deployment=self.config.deployment(),
             roles=self.assembly.roles,
+            published=self.assembly.published(),
         )
         declarations = declare(self.assembly.hooks, member.manifest, member.permissions, context)
         traces = self.events.traces(member.name, database)
         return Running(context=context, database=database, tasks=tasks, declarations=declarations, traces=traces)
+
+    def _task_failed(self, plugin: str) -> Failed:
+        def failed(task: str, error: BaseException) -> None:
+            self.containment.failed(plugin, Fault.TASK, error, what=f"the task {task!r}")
+
+        return failed
 
     def _identity(self) -> str:
         place = sa.make_url(self.config.database.url).set(username=None, password=None)  # which may change
@@ -236,6 +260,7 @@ class Platform:
                 await starting.stop(member.equipped(), stack)
             except Exception as error:
                 error.add_note(f"while the plugin {member.name} stopped")
+                self.log.error("plugin did not stop cleanly", action="stop", failed=member.name, reason=repr(error))
                 failures.append(error)
             member.state = State.STOPPED
         await self.redis.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -39,10 +39,10 @@ class Identifiers(msgspec.Struct, frozen=True, kw_only=True):
 
 def redacted(data: bytes, personal: Personal, person: Identifiers) -> bytes:
     """Return the event *data* without what it tells of *person*; it is as valid as before."""
-    return msgspec.json.encode(_without_address(_blanked(data, personal, lambda value: person.name(value)), person))
+    return msgspec.json.encode(_without_address(_blanked(data, personal, person.name), person))
 
 
-def as_told_of(data: bytes, personal: Personal, person: Identifiers) -> Any:
+def as_told_of(data: bytes, personal: Personal, person: Identifiers) -> dict[str, Any]:
     """Return the event *data* decoded, without what it tells of others than *person*."""
     return _blanked(data, personal, lambda value: not person.name(value))
 
@@ -54,7 +54,7 @@ def without_address(text: str, person: Identifiers) -> str:
     return re.sub(rf"{_NO_LONGER_BEFORE}{re.escape(person.email)}{_NO_LONGER_AFTER}", ERASED, text, flags=re.IGNORECASE)
 
 
-def _blanked(data: bytes, personal: Personal, concerns: Any) -> Any:
+def _blanked(data: bytes, personal: Personal, concerns: Callable[[object], bool]) -> dict[str, Any]:
     document = msgspec.json.decode(data)
     found = dict(document)
     for field, neutral in personal.items():

@@ -12,6 +12,7 @@ import hmac
 import os
 import secrets
 from pathlib import Path
+from typing import Final
 
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from kernel import errors
 
-MINIMUM_LENGTH = 32  # bytes
+MINIMUM_LENGTH: Final = 32  # bytes
 
 
 class Unsealable(errors.LyceumError):

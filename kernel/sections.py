@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from kernel.containment.settings import ContainmentSettings
 from kernel.events.settings import EventSettings
 from kernel.http.operators import OperationsSettings
 from kernel.http.settings import HttpSettings
@@ -110,5 +111,6 @@ SECTIONS: Final[Mapping[str, type[Settings]]] = {
     "log": LogSettings,
     "events": EventSettings,
     "http": HttpSettings,
+    "containment": ContainmentSettings,
     "operations": OperationsSettings,
 }

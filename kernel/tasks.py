@@ -9,6 +9,9 @@ from typing import Final
 
 from structlog.typing import FilteringBoundLogger
 
+#: Is told the name of a task and what it raised.
+Failed = Callable[[str, BaseException], None]
+
 CANCEL_AGAIN: Final = 0.5  # seconds after which work that still runs is cancelled once more
 GATHER: Final = 0.05  # seconds between calls that were brought forward, in which reasons for the next one gather
 
@@ -16,8 +19,9 @@ GATHER: Final = 0.05  # seconds between calls that were brought forward, in whic
 class PluginTasks:
     """The running tasks of one plugin; see `kernel.context.Tasks`."""
 
-    def __init__(self, log: FilteringBoundLogger) -> None:
+    def __init__(self, log: FilteringBoundLogger, failed: Failed) -> None:
         self._log = log
+        self._failed = failed
         self._running: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[object, object, None], *, name: str) -> asyncio.Task[None]:
@@ -51,13 +55,17 @@ class PluginTasks:
             await (asyncio.sleep(seconds) if sooner is None else _set_or_over(sooner, seconds))
             try:
                 await work()
-            except Exception:
-                self._log.exception("task failed", action="task", task=name)
+            except Exception as error:
+                self._fail(name, error)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._log.error("task failed", action="task", task=task.get_name(), exc_info=error)
+            self._fail(task.get_name(), error)
+
+    def _fail(self, name: str, error: BaseException) -> None:
+        self._log.error("task failed", action="task", task=name, exc_info=error)
+        self._failed(name, error)
 
 
 async def _set_or_over(sooner: asyncio.Event, seconds: float) -> None:

@@ -27,5 +27,16 @@ class Traces(Protocol):
         """
         ...
 
+    async def scrub(self) -> None:
+        """Remove what was deleted and replaced from the files, too, of the plugin's own tables as well.
+
+        That takes as long as the files are large: give it no limit, which they might outgrow, and ask for it once,
+        after all that is to be erased. Safe to repeat.
+
+        Raises:
+            errors.DatabaseError: it was not done; try again.
+        """
+        ...
+
 
 TRACES: Final[Contribution[Traces]] = Contribution("traces", 1)

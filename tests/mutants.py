@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT: Final = Path(__file__).parents[1]
-COPIED: Final = ("kernel", "plugins", "tests", "config", "docs", "bench", "pyproject.toml", "README.md")
+COPIED: Final = ("kernel", "plugins", "examples", "tests", "config", "docs", "bench", "pyproject.toml", "README.md")
 AT_ONCE: Final = 2  # copies, each with a test run of its own
 LIMIT: Final = 180.0  # seconds for the tests of one guard; one that makes them hang is missed as well
 _FAILED: Final = re.compile(r"^FAILED (\S+)", re.MULTILINE)
@@ -87,7 +87,8 @@ def run_tests(tests: Sequence[str], tree: Path) -> tuple[Verdict, str]:
     command = [sys.executable, "-m", "pytest", "-q", "-rf", "--tb=line", "--show-capture=no", "-p", "no:cacheprovider"]
     if len(tests) == 1:
         command.append("-x")  # its first failure on either end is enough
-    environ = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    paths = os.pathsep.join(map(str, (tree, *sorted(tree.glob("examples/*")))))
+    environ = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run([*command, *tests], cwd=tree, env=environ, capture_output=True, text=True, timeout=LIMIT)
     except subprocess.TimeoutExpired:
@@ -109,7 +110,7 @@ def copy_to(tree: Path) -> Path:
             shutil.copytree(source, tree / name, ignore=leave)
         else:
             shutil.copy2(source, tree / name)
-    for package in ("kernel", "plugins"):
+    for package in ("kernel", "plugins", "examples"):
         compileall.compile_dir(tree / package, quiet=1)
     return tree
 

@@ -106,4 +106,4 @@ def _pages(gone: Collection[Member]) -> Iterator[str]:
 def _handlers(gone: Collection[Member]) -> Iterator[str]:
     for member in gone:
         for handler in member.running.declarations.event_handlers if member.running else ():
-            yield f"{handler.event.name} for {member.name}"
+            yield f"{handler.wanted} for {member.name}"

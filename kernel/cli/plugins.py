@@ -1,4 +1,4 @@
-"""`lyceum plugins list | plan | enable | disable | check`."""
+"""`lyceum plugins list | plan | enable | disable | check | new`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ import click
 import msgspec
 
 from kernel import errors
-from kernel.cli import editing, planning
+from kernel.cli import editing, planning, upgrading
 from kernel.cli.console import Console
 from kernel.cli.planning import Plan
+from kernel.cli.scaffolding import new
 from kernel.discovery import Catalogue
 
 if TYPE_CHECKING:
+    from kernel.cli.running import Told
     from kernel.lifecycle import Platform
+    from kernel.members import Member
 
 _NO_CHOICES: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -30,13 +33,17 @@ def plugins() -> None:
 @plugins.command("list")
 @click.pass_obj
 def list_(console: Console) -> None:
-    """Show every installed plugin."""
-    rows = []
-    for member in console.boot().states():
-        provides = [str(one) for one in member.manifest.provides] if member.manifest else []
-        version = member.manifest.version if member.manifest else member.installed.version
-        rows.append((member.name, version, str(member.state), provides, member.installed.distribution, member.reason))
-    console.table(("Plugin", "Version", "State", "Provides", "Distribution", "Reason"), rows)
+    """Show every installed plugin, in the state in which the running server has it, if there is one."""
+    from kernel.cli import running
+
+    platform = console.boot()
+    told = running.ask(platform.config)
+    columns = ("Plugin", "Version", "State", "Provides", "Distribution", "Reason")
+    console.table(columns, [_row(member, (told or {}).get(member.name)) for member in platform.states()])
+    if told is None:
+        console.say(f"as configured: no server tells its states at {running.url_of(platform.config)}")
+    else:
+        console.say(f"as the server at {running.url_of(platform.config)} tells")
 
 
 @plugins.command()
@@ -45,10 +52,20 @@ def list_(console: Console) -> None:
 @click.option(
     "--provider", "choices", multiple=True, metavar="NAME=PLUGIN", help="As if [providers] chose so: payments=freepay."
 )
+@click.option(
+    "--upgrade", "upgraded", metavar="NAME==VERSION|PATH", help="Try this version of a plugin on a copy of the data."
+)
 @click.pass_context
-def plan(ctx: click.Context, on: tuple[str, ...], off: tuple[str, ...], choices: tuple[str, ...]) -> None:
+def plan(
+    ctx: click.Context, on: tuple[str, ...], off: tuple[str, ...], choices: tuple[str, ...], upgraded: str | None
+) -> None:
     """Show what would start, in which order, and what a change would break. Nothing is changed."""
     console = ctx.find_object(Console) or Console()
+    if upgraded is not None:
+        if on or off or choices:
+            raise click.UsageError("--upgrade goes by itself; plan the other changes before or after it")
+        _rehearse(ctx, console, upgraded)
+        return
     found = _plan(console, on, off, dict(map(_choice, choices)))
     _show(console, found)
     if not found.boots:
@@ -73,16 +90,43 @@ def disable(ctx: click.Context, names: tuple[str, ...]) -> None:
 
 @plugins.command()
 @click.argument("name", metavar="PLUGIN")
+@click.option("--write-schemas", is_flag=True, help="Write the JSON Schemas of its own events first, to be committed.")
 @click.pass_context
-def check(ctx: click.Context, name: str) -> None:
-    """Check PLUGIN, on or off, against the rules of the house."""
-    from kernel.testing.conformance import check_plugin
+def check(ctx: click.Context, name: str, *, write_schemas: bool) -> None:
+    """Check PLUGIN, on or off, against the rules of the house, on databases that are made for it."""
+    from kernel.testing.conformance import check_plugin, write_schemas_of
 
     console = ctx.find_object(Console) or Console()
+    if write_schemas:
+        write_schemas_of(name)
     verdicts = check_plugin(console, name)
     console.table(("Rule", "Verdict", "Remedy"), [(one.rule, one.verdict, one.remedy) for one in verdicts])
     if any(one.verdict == "broken" for one in verdicts):
         ctx.exit(1)
+
+
+plugins.add_command(new)
+
+
+def _rehearse(ctx: click.Context, console: Console, wanted: str) -> None:
+    verdicts = upgrading.rehearse(console, wanted)
+    if console.json:
+        console.document(verdicts)
+    else:
+        rows = [(one.plugin, one.before, one.after, one.verdict) for one in verdicts]
+        console.table(("Plugin", "Before", "After", "Verdict"), rows)
+        for one in verdicts:
+            for finding in one.findings:
+                console.say(f"{one.plugin}: {finding}")
+    if any(one.verdict == "refused" for one in verdicts):
+        ctx.exit(1)
+
+
+def _row(member: Member, told: Told | None) -> tuple[object, ...]:
+    provides = [str(one) for one in member.manifest.provides] if member.manifest else []
+    version = member.manifest.version if member.manifest else member.installed.version
+    state, reason = (told.state, told.reason) if told else (str(member.state), member.reason)
+    return member.name, version, state, provides, member.installed.distribution, reason
 
 
 def _switch(ctx: click.Context, *, on: Sequence[str], off: Sequence[str]) -> None:

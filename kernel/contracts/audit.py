@@ -31,6 +31,7 @@ class ActRecorded(Event, frozen=True, kw_only=True):
     reason: str = ""
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+    about: UUID | None = None  #: the person whom it concerns, where the subject is not their account
 
 
 def act(
@@ -41,8 +42,13 @@ def act(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
     reason: str = "",
+    about: UUID | None = None,
 ) -> ActRecorded:
-    """Return the act of who sent *request*; *before* and *after* hold what JSON can say."""
+    """Return the act of who sent *request*; *before* and *after* hold what JSON can say.
+
+    Say whom the act is *about* where the subject is something of a person's, a purchase say: without it nobody knows
+    that the act belongs into the copy of what is kept of them.
+    """
     person = request.principal
     return ActRecorded(
         action=action,
@@ -53,6 +59,7 @@ def act(
         reason=reason,
         before=before,
         after=after,
+        about=about,
     )
 
 

@@ -30,6 +30,7 @@ class ActQuery(PageQuery, frozen=True, kw_only=True):
 
     actor: UUID | None = None
     subject: Subject | None = None  #: such as `account:0198…`
+    about: UUID | None = None  #: the person whom it concerns, where the subject is a grant, say
     action: Action | None = None  #: such as `auth.set_roles`
     since: Moment | None = None
     until: Moment | None = None  #: the first moment that does not count
@@ -48,6 +49,7 @@ class ActSeen(msgspec.Struct, frozen=True, kw_only=True):
     time: datetime  #: when it was told
     action: str
     subject: str
+    about: UUID | None  #: the person whom it concerns, where the subject does not say it
     actor: UUID | None  #: who; null for the command line
     acting_as: UUID | None  #: whom the actor stood in for
     origin: str

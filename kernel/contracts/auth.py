@@ -137,6 +137,10 @@ class Auth(Identity, Protocol):
         """Return the account, None when there is none."""
         ...
 
+    async def holder(self, email: str) -> UUID | None:
+        """Return whose mail address *email* is now, closed accounts included, None when it is nobody's."""
+        ...
+
     async def close(self, user_id: UUID) -> None:
         """Close the account and end its sessions; nothing happens to one that is closed, or where there is none.
 

@@ -32,6 +32,12 @@ class CourseFull(problems.Problem):
     type, status, title = "course-full", 409, "Every seat is taken"
 
 
+class AccessSuspended(problems.Problem):
+    """The person's access to the course was suspended: it is neither left nor bought anew; nothing was changed."""
+
+    type, status, title = "access-suspended", 409, "Your access to this course is suspended; ask the institution"
+
+
 class GracePeriodOver(problems.Problem):
     """Leaving the course would give nothing back any more; nothing was changed."""
 

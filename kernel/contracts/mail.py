@@ -1,9 +1,9 @@
 """`mail/1`: email that leaves once for each event, however often it is tried.
 
-There is nothing to call: publish `MailRequested` in the transaction that gives the reason for the mail. There is no HTTP
-surface either. A mail that can not leave now waits, over restarts, and mails to one person leave in the order in which
-they were asked for; one that can not be opened or sent at all is given up and holds nothing up. A `MailRequested` whose
-*sealed* is empty asks for nothing.
+There is nothing to call: publish `MailRequested` in the transaction that gives the reason for the mail. There is no
+HTTP surface either. A mail that can not leave now waits, over restarts, and mails to one person leave in the order in
+which they were asked for; one that can not be opened or sent at all is given up and holds nothing up. A
+`MailRequested` whose *sealed* is empty asks for nothing.
 """
 
 from __future__ import annotations

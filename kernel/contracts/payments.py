@@ -109,9 +109,9 @@ class ChargeConflict(problems.Problem):
 
 
 class NothingToRefund(problems.Problem):
-    """There is no such charge, or all of it went back already; nothing was moved."""
+    """There is no such charge, or less is left of it than was asked for; nothing was moved."""
 
-    type, status, title = "nothing-to-refund", 409, "There is nothing to refund"
+    type, status, title = "nothing-to-refund", 409, "There is nothing, or not so much, to refund"
 
 
 class VoucherRefused(problems.Problem):
@@ -130,6 +130,7 @@ REFUSAL_REASONS: Final = (
     "withdrawn",
     "other-currency",
     "other-course",  # it is for other courses than the one that is to be bought
+    "no-discount",  # it would not lower the price that is to be paid
     "needs-course",  # it is used by buying a course, which the members `kind` and `course_ids` tell of
 )
 

@@ -19,7 +19,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     """Whose data it is about."""
 
     user_id: UUID
-    email: str  #: as the sign-in knows it; empty when it was erased before
+    #: as the sign-in knows it; in an erasure empty where it was forgotten before, or is another account's by now
+    email: str
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +57,10 @@ class PersonalData(Protocol):
         ...
 
     async def erase(self, subject: Subject) -> Receipt:
-        """Erase what is not kept for a reason, and take the name off what is; safe to repeat, with the same receipt."""
+        """Erase what is not kept for a reason, and take the name off what is; safe to repeat, with the same receipt.
+
+        Claim nothing of what is only found by an address that is not told.
+        """
         ...
 
 

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
@@ -20,7 +20,7 @@ from kernel.database.statements import Follow, Guarded, Returned, Statement, col
 
 R = TypeVar("R")
 
-_RETURNED = "returned_"  # before the names of the values that follows on SQLite are given of what was returned
+_RETURNED: Final = "returned_"  # before the names of the values that follows on SQLite are given of what was returned
 
 
 def single_plan(change: Guarded[R]) -> Plan[R]:

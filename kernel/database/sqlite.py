@@ -142,7 +142,8 @@ class SqliteDatabase(PlanExecutor):
         return self._engine
 
     async def scrub(self) -> None:
-        # Rows that moved between pages may have left copies behind, which only a new file is free of.
+        # Rows that moved between pages may have left copies behind: `secure_delete` does not overwrite those, and only
+        # a new file is free of them.
         await self._maintain("VACUUM")
         ((busy, *_),) = await self._maintain("PRAGMA wal_checkpoint(TRUNCATE)")
         if busy:

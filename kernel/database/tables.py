@@ -16,7 +16,7 @@ from kernel.database.types import Json, Timestamp, new_metadata
 
 metadata: Final = new_metadata()
 
-_BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers only INTEGER keys by itself
+_BIG: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers only INTEGER keys by itself
 
 #: `position` is null until the relay has published the row; it is given out under the relay's lock, so positions
 #: become visible in their order. `seq` does not: a transaction that commits late makes a smaller one visible late.

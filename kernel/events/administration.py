@@ -104,7 +104,8 @@ OUTGOING: Final = Query(
 
 UNRECEIVED: Final = Query(
     sa.select(sa.func.count().label("events")).where(
-        outbox.c.position > bindparam("after", type_=sa.BigInteger), outbox.c.type == bindparam("of_type")
+        outbox.c.position > bindparam("after", type_=sa.BigInteger),
+        outbox.c.type.in_(bindparam("of_types", expanding=True)),
     ),
     int,
 )
@@ -168,6 +169,10 @@ class Source:
     log: Log
     db: Database
     types: frozenset[str]
+
+    def wanted_by(self, handler: EventHandler) -> list[str]:
+        """Return those of its types that *handler* wants."""
+        return [kind for kind in self.types if handler.wants(kind)]
 
 
 @dataclass(frozen=True)
@@ -238,7 +243,7 @@ class Administration:
             (subscriber.db, wanted)
             for _, subscriber in self._chosen(plugin)
             for wanted in subscriber.handlers
-            if handler in (None, wanted.name) and wanted.event.name in self._sources[source].types
+            if handler in (None, wanted.name) and self._sources[source].wanted_by(wanted)
         ]
         if not chosen:
             raise UnknownName(f"no handler {handler or ''} of {plugin or 'any plugin'} wants events of {source}")
@@ -250,8 +255,8 @@ class Administration:
         return replayed
 
     async def _replay(self, db: Database, handler: EventHandler, source: str, first: int) -> int:
-        log, wanted = self._sources[source].log, handler.event.name
-        events = [entry.id async for entry in _entries(log, first - 1) if entry.type == wanted]
+        log = self._sources[source].log
+        events = [entry.id async for entry in _entries(log, first - 1) if handler.wants(entry.type)]
         # The rows go and come again with the cursor, so that they are handled in the order of the log.
         async with db.transaction() as session:
             await session.run(REWIND, of_handler=handler.name, of_source=source, last_kept=first - 1)
@@ -278,11 +283,12 @@ class Administration:
         self, handler: EventHandler, cursors: Mapping[tuple[str, str], int], last: Mapping[str, int]
     ) -> int:
         """Return how many events *handler* has not received; a source that it has read to the end is not asked."""
-        total, wanted = 0, handler.event.name
+        total = 0
         for name, source in self._sources.items():
             after = cursors.get((handler.name, name), 0)
-            if wanted in source.types and after < last[name]:
-                total += await source.db.one(UNRECEIVED, after=after, of_type=wanted)
+            wanted = source.wanted_by(handler)
+            if wanted and after < last[name]:
+                total += await source.db.one(UNRECEIVED, after=after, of_types=wanted)
         return total
 
 

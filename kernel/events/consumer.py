@@ -1,4 +1,8 @@
-"""The consumer: one plugin's receiver and workers, and the loops that run them."""
+"""The consumer: one plugin's receiver and workers, and the loops that run them.
+
+While the plugin is in quarantine they rest: what comes meanwhile waits in the logs and in the inbox, and no attempt is
+made of which an event could die.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Final
 from structlog.typing import FilteringBoundLogger
 
 from kernel.clock import Clock
+from kernel.containment.containment import Containment
 from kernel.database import Database
 from kernel.events.event import EventHandler
 from kernel.events.loop import Activity, Loop, Work
@@ -21,6 +26,7 @@ REST: Final = 0.02  # seconds, in which a few events gather for one transaction
 #: Where several processes receive for one plugin, all but one find that it was done already. They try less often, and
 #: take over within this time when that one dies.
 FOLLOWERS_REST: Final = 0.25
+RESTING: Final = 1.0  # seconds between two looks whether a quarantine is over, where events come all the time
 
 
 class Consumer:
@@ -28,21 +34,26 @@ class Consumer:
 
     def __init__(
         self,
+        plugin: str,
         db: Database,
         handlers: Sequence[EventHandler],
         sources: Sequence[Log],
         *,
         settings: EventSettings,
         activity: Activity,
+        containment: Containment,
         clock: Clock,
         log: FilteringBoundLogger,
     ) -> None:
+        self._rests = containment.of(plugin).rests
         self._sources = frozenset(source.plugin for source in sources)
         self._receiver = Receiver(db, handlers, sources, received=self._wake, settings=settings, clock=clock, log=log)
         # SQLite has one writer, so a second handler could only wait for the first one's transaction.
         slots = asyncio.Semaphore(settings.handlers_at_once if db.dialect == "postgresql" else 1)
         self._workers = {
-            handler.name: Worker(db, handler, slots=slots, settings=settings, clock=clock, log=log)
+            handler.name: Worker(
+                plugin, db, handler, slots=slots, settings=settings, containment=containment, clock=clock, log=log
+            )
             for handler in handlers
         }
         poll = settings.poll if db.dialect == "postgresql" else settings.poll_alone
@@ -64,14 +75,20 @@ class Consumer:
 
     async def step(self) -> int:
         """Receive everything there is and handle everything due, without the loops; return how much was done."""
+        if self._rests():
+            return 0
         self._receiver.look_everywhere()
         return await self._receiver.receive() + sum([await worker.drain() for worker in self._workers.values()])
 
     async def due(self) -> list[str]:
-        """Return the names of the handlers that have something to take."""
+        """Return the names of the handlers that have something to take, and may."""
+        if self._rests():
+            return []
         return [name for name, worker in self._workers.items() if await worker.is_due()]
 
     async def _receive(self, woken: bool) -> float:
+        if self._rests():
+            return RESTING
         if not woken:
             self._receiver.look_everywhere()
         await self._receiver.receive()

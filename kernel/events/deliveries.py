@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from kernel.database import Session
-from kernel.events.event import Delivery, Event, EventHandler
+from kernel.events.event import AnyEvent, Delivery, Event, EventHandler
 from kernel.events.settings import EventSettings
 
 
@@ -70,10 +70,12 @@ class Deliveries:
             return await self._handler.settled(session, deliveries)
 
     def _decode(self, told: Told) -> Event:
-        wanted = self._handler.event
-        if told.type != wanted.name:
-            raise Undeliverable(f"the event is a {told.type}, the handler {self._handler.name} takes {wanted.name}")
+        if self._handler.event is AnyEvent:
+            return AnyEvent(type=told.type, data=told.data)
+        wanted = self._handler.wanted
+        if told.type != wanted:
+            raise Undeliverable(f"the event is a {told.type}, the handler {self._handler.name} takes {wanted}")
         try:
             return self._decoder.decode(told.data)
         except msgspec.MsgspecError as error:
-            raise Undeliverable(f"the data is not a {wanted.name}: {error}") from error
+            raise Undeliverable(f"the data is not a {wanted}: {error}") from error

@@ -32,6 +32,13 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     personal: ClassVar[Personal] = {}
 
 
+class AnyEvent(Event, frozen=True, kw_only=True):
+    """An event of whichever type, as it travels: what a handler of `on_every` is given. Nobody publishes one."""
+
+    type: str  #: the wire name
+    data: bytes  #: the fields, as JSON
+
+
 E = TypeVar("E", bound=Event)
 
 
@@ -59,12 +66,21 @@ Settled = Callable[["Session", Sequence[Delivery[E]]], Awaitable[Collection[UUID
 
 @dataclass(frozen=True, kw_only=True)
 class EventHandler:
-    """Declares that *handler* wants every event of type *event*; made by `on`, which checks the types."""
+    """Declares that *handler* wants every event of type *event*; made by `on` and `on_every`, which check the types."""
 
     event: type[Event]
     handler: Callable[[Session, Delivery[Any]], Awaitable[None]]
     name: str
     settled: Callable[[Session, Sequence[Delivery[Any]]], Awaitable[Collection[UUID]]] | None = None
+
+    @property
+    def wanted(self) -> str:
+        """Return the type of event that it wants, for people to read."""
+        return "every event" if self.event is AnyEvent else self.event.name
+
+    def wants(self, kind: str) -> bool:
+        """Return whether it wants events whose wire name is *kind*."""
+        return self.event is AnyEvent or self.event.name == kind
 
 
 def on(event: type[E], handler: Handler[E], *, name: str, settled: Settled[E] | None = None) -> EventHandler:
@@ -74,3 +90,11 @@ def on(event: type[E], handler: Handler[E], *, name: str, settled: Settled[E] | 
     spares a handler that seldom has anything to do the queries of finding that out for each event by itself.
     """
     return EventHandler(event=event, handler=handler, name=name, settled=settled)
+
+
+def on_every(handler: Handler[AnyEvent], *, name: str, settled: Settled[AnyEvent] | None = None) -> EventHandler:
+    """Declare that *handler* wants every event of every plugin that is on; see `on`.
+
+    What it is given is not decoded. For those who carry events elsewhere; who wants to know of something names it.
+    """
+    return EventHandler(event=AnyEvent, handler=handler, name=name, settled=settled)

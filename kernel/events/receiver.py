@@ -215,7 +215,7 @@ class Receiver:
 
     async def _open(self, handler: EventHandler, source: str, entries: Sequence[Entry], after: int) -> list[Entry]:
         """Return those behind *after* that *handler* has to handle."""
-        wanted = [entry for entry in entries if entry.type == handler.event.name and entry.position > after]
+        wanted = [entry for entry in entries if handler.wants(entry.type) and entry.position > after]
         settling = self._settling.get(handler)
         if settling is None or not wanted:
             return wanted

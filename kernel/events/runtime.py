@@ -17,13 +17,14 @@ from redis.asyncio import Redis
 from structlog.typing import FilteringBoundLogger
 
 from kernel.clock import Clock
+from kernel.containment.containment import Containment
 from kernel.context import Events
 from kernel.database import Database
 from kernel.database.opening import OpenDatabase
 from kernel.events.administration import Administration, Source, Subscriber
 from kernel.events.broadcast import Broadcast
 from kernel.events.consumer import REST, Consumer
-from kernel.events.event import Event, EventHandler
+from kernel.events.event import AnyEvent, Event, EventHandler
 from kernel.events.loop import Activity, Loop, Work
 from kernel.events.outbox import Entry, Log, Outbox
 from kernel.events.relay import Relay
@@ -41,11 +42,18 @@ class EventRuntime:
     """Carries the events of all plugins in one process; any number of processes may share the databases."""
 
     def __init__(
-        self, *, redis: Redis | None, clock: Clock, log: FilteringBoundLogger, settings: EventSettings | None = None
+        self,
+        *,
+        redis: Redis | None,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        settings: EventSettings | None = None,
+        containment: Containment | None = None,
     ) -> None:
         self._clock = clock
         self._log = log
         self._settings = settings or EventSettings()
+        self._containment = containment or Containment(clock=clock, log=log)
         self._activity = Activity()
         self._broadcast = Broadcast(redis, log)
         self._streams = RedisStreams(redis, self._deliver, log) if redis is not None else None
@@ -90,7 +98,8 @@ class EventRuntime:
         """
         if handlers:
             self._subscribers[plugin] = Subscriber(self._databases[plugin], tuple(handlers))
-            self._personal |= {handler.event.name: handler.event.personal for handler in handlers}
+            named = [handler.event for handler in handlers if handler.event is not AnyEvent]
+            self._personal |= {event.name: event.personal for event in named}
             self._consumers = None
 
     @asynccontextmanager
@@ -141,13 +150,14 @@ class EventRuntime:
 
     def _consumer(self, plugin: str) -> Consumer:
         subscriber = self._subscribers[plugin]
-        wanted = {handler.event.name for handler in subscriber.handlers}
         return Consumer(
+            plugin,
             subscriber.db,
             subscriber.handlers,
-            [source.log for source in self._sources.values() if source.types & wanted],
+            [source.log for source in self._sources.values() if any(map(source.wanted_by, subscriber.handlers))],
             settings=self._settings,
             activity=self._activity,
+            containment=self._containment,
             clock=self._clock,
             log=self._log.bind(plugin=plugin),
         )

@@ -144,6 +144,8 @@ class PluginTraces:
                     await self._db.run_many(copies.replace, replacements)
         await self._forget_answers(person)
         await self._transport.forget(self._plugin)
+
+    async def scrub(self) -> None:
         await self._db.scrub()
 
     async def _pages(self, copies: Copies, person: Identifiers) -> AsyncIterator[list[Copy]]:

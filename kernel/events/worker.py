@@ -24,6 +24,8 @@ from structlog.contextvars import bound_contextvars
 from structlog.typing import FilteringBoundLogger
 
 from kernel.clock import Clock
+from kernel.containment.breaker import Fault
+from kernel.containment.containment import Containment
 from kernel.correlation import Cause, caused_by
 from kernel.database import Command, Database, Query, Session, Timestamp
 from kernel.database.tables import inbox
@@ -158,14 +160,19 @@ class Worker:
 
     def __init__(
         self,
+        plugin: str,
         db: Database,
         handler: EventHandler,
         *,
         slots: asyncio.Semaphore,
         settings: EventSettings,
+        containment: Containment,
         clock: Clock,
         log: FilteringBoundLogger,
     ) -> None:
+        self._plugin = plugin
+        self._containment = containment
+        self._rests = containment.of(plugin).rests
         self._db = db
         self._handler = handler
         self._slots = slots
@@ -182,7 +189,7 @@ class Worker:
     async def drain(self, until: Callable[[], bool] = lambda: False) -> int:
         """Handle all that is due, or stop after the event at which *until* says so; return how many were tried."""
         tried = 0
-        while not until():
+        while not (until() or self._rests()):
             async with self._one_at_a_time:
                 now = await self._take(TOGETHER, until)
             if not now:
@@ -218,7 +225,7 @@ class Worker:
 
     async def _take_one_by_one(self, count: int, until: Callable[[], bool]) -> int:
         tried = 0
-        while tried < count and not until() and await self._take(1, until):
+        while tried < count and not until() and not self._rests() and await self._take(1, until):
             tried += 1
         return tried
 
@@ -257,7 +264,17 @@ class Worker:
             # The handler awaited something that was cancelled; nobody wants this worker to end.
             raise RuntimeError("something that the handler waited for was cancelled") from error
 
+    def _count(self, row: Row, error: Exception) -> None:
+        if isinstance(error, Undeliverable):
+            return  # nothing of the plugin's ran
+        what, who = f"the handler {self._handler.name!r} of {row.type}", str(row.id)
+        if isinstance(error, TimeoutError) and not error.args:
+            self._containment.late(self._plugin, error, what=what, who=who)
+        else:
+            self._containment.failed(self._plugin, Fault.EVENT, error, what=what, who=who)
+
     async def _failed(self, row: Row, error: Exception) -> None:
+        self._count(row, error)
         attempts = row.attempts + 1
         dead = isinstance(error, Undeliverable) or attempts >= self._settings.attempts
         delay = delay_after(attempts, self._settings)

@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from kernel import errors
 from kernel.clock import Clock
+from kernel.containment.containment import KERNEL, Containment
 from kernel.database import Database
 from kernel.deployment import Deployment
 from kernel.http import problems
@@ -72,6 +73,7 @@ def build_application(
     log: FilteringBoundLogger,
     access: AccessLog | None = None,
     error_page: ErrorPage | None = None,
+    containment: Containment | None = None,
 ) -> web.Application:
     """Return the application; *disabled* maps mounts to the plugins that are switched off.
 
@@ -81,6 +83,7 @@ def build_application(
         errors.InvalidDeclaration: a route can not be served.
     """
     headers = CIMultiDict({**API_HEADERS, **_security_headers(deployment)})
+    containment = containment or Containment(clock=clock, log=log)
     shared = Shared(
         callers=Callers(services, Addresses(settings.trusted_proxies)),
         deployment=deployment,
@@ -88,7 +91,8 @@ def build_application(
         security=_security_headers(deployment),
         headers=headers,
         deadlines=Deadlines(),
-        failures=Failures(headers, error_page),
+        failures=Failures(headers, error_page, containment),
+        containment=containment,
         limiter=limiter,
         metrics=metrics,
         access=access or StructuredAccessLog(log),
@@ -103,7 +107,7 @@ def build_application(
     operations = {plugin.mount: _operations(plugin) for plugin in mounted}
     app[REFERENCE] = Reference([one for several in operations.values() for one in several], deployment)
     for path, serve in app[REFERENCE].handlers().items():
-        app.router.add_get(path, _framed("kernel", path, "GET", shared, serve))
+        app.router.add_get(path, _framed(KERNEL, path, "GET", shared, serve))
     for plugin in mounted:
         app.add_subapp(
             f"{API_PREFIX}/{plugin.mount}", _plugin_application(plugin, operations[plugin.mount], shared, switchboard)
@@ -207,6 +211,7 @@ def _frame(operation: Operation, shared: Shared, error_response: ErrorResponse |
         timeout=operation.route.timeout,
         numbers=shared.metrics.route(operation.plugin, operation.path, operation.route.method),
         log=shared.log.bind(plugin=operation.plugin),
+        breaker=shared.containment.of(operation.plugin),
         error_response=error_response,
     )
 
@@ -233,6 +238,7 @@ def _framed(plugin: str, path: str, method: str, shared: Shared, serve: Serve) -
         timeout=DEFAULT_TIMEOUT,
         numbers=shared.metrics.route(plugin, path, method),
         log=shared.log.bind(plugin=plugin),
+        breaker=shared.containment.of(KERNEL),  # which is never shut: it says what is not there
     )
 
     async def respond(request: Request) -> web.StreamResponse:

@@ -14,7 +14,8 @@ from aiohttp import web
 
 from kernel.correlation import current_cause
 from kernel.http import problems
-from kernel.http.identity import IDENTITY, Principal
+from kernel.http.identity import IDENTITY
+from kernel.http.principal import Principal
 from kernel.http.request import Request
 from kernel.http.routes import PUBLIC, SIGNED_IN
 from kernel.services import Services

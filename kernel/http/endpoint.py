@@ -14,6 +14,7 @@ from aiohttp import web
 from kernel.database import Database
 from kernel.http import problems
 from kernel.http.answers import Reply, etag_of, matches, response_of
+from kernel.http.beginning import AlreadyAnswered, LateTransaction
 from kernel.http.callers import check_permission, origin_of, refuse_cross_site
 from kernel.http.frame import Frame, Shared
 from kernel.http.idempotency import Claim, key_of, request_hash
@@ -77,6 +78,8 @@ class Endpoint:
             self._take_key(request)
         if self._signature.session:
             result = await self._transact(request, arguments, raw)
+        elif self._signature.begin:
+            result = await self._transact_later(request, arguments, raw)
         else:
             result = await self._handle(request, arguments)
         if not isinstance(result, Reply):
@@ -142,6 +145,22 @@ class Endpoint:
             if isinstance(reply, Reply):
                 await claim.keep(session, reply)
             return reply
+
+    async def _transact_later(self, request: Request, arguments: Arguments, raw: bytes) -> Reply | web.StreamResponse:
+        """Let the handler begin the transaction itself; a repeat is answered before it asks anybody anything."""
+        claim = self._claim(request, raw)
+        first = None if claim is None else await claim.answered(self._db)
+        if first is not None:
+            return first
+        try:
+            async with LateTransaction(self._db, claim, self._shared.clock) as transaction:
+                arguments["begin"] = transaction.begin
+                reply = await self._handle(request, arguments)
+                if isinstance(reply, Reply):
+                    await transaction.keep(reply)
+                return reply
+        except AlreadyAnswered as twin:
+            return twin.reply
 
     def _claim(self, request: Request, raw: bytes) -> Claim | None:
         key, caller = request.idempotency_key, request.caller

@@ -11,6 +11,8 @@ from multidict import CIMultiDict
 from structlog.typing import FilteringBoundLogger
 
 from kernel import errors
+from kernel.containment.breaker import Fault
+from kernel.containment.containment import KERNEL, Containment
 from kernel.correlation import current_cause
 from kernel.http import problems
 from kernel.http.access import path_of
@@ -47,8 +49,9 @@ _encode: Final = msgspec.json.Encoder().encode
 class Failures:
     """Makes answers of exceptions."""
 
-    def __init__(self, headers: CIMultiDict[str], error_page: ErrorPage | None) -> None:
+    def __init__(self, headers: CIMultiDict[str], error_page: ErrorPage | None, containment: Containment) -> None:
         self._headers = headers
+        self._containment = containment
         self._error_page = error_page
 
     def answer(
@@ -61,7 +64,7 @@ class Failures:
             return self._translate(http, error)
         if http.transport is None and isinstance(error, ConnectionError):
             return web.Response(status=CLIENT_GONE)
-        answered = _ask(own, http, error, log)
+        answered = self._ask(own, http, error, log)
         return self.tell(http, _problem_of(error, log, http)) if answered is None else answered
 
     def tell(self, http: web.Request, problem: problems.Problem) -> web.StreamResponse:
@@ -74,6 +77,18 @@ class Failures:
         headers.update(problem.headers)
         document = problem.document() | {"instance": f"urn:uuid:{current_cause().correlation}"}
         return web.Response(body=_encode(document), status=problem.status, headers=headers)
+
+    def _ask(
+        self, own: ErrorResponse | None, http: web.Request, error: Exception, log: FilteringBoundLogger
+    ) -> web.StreamResponse | None:
+        if own is None:
+            return None
+        try:
+            return own(http, error)
+        except Exception as failure:
+            log.exception("error_response failed", action="internal-error", path=path_of(http))
+            self._containment.failed(KERNEL, Fault.REQUEST, failure, what="error_response")
+            return None
 
     def _translate(self, http: web.Request, error: web.HTTPException) -> web.StreamResponse:
         if error.status < 400:
@@ -99,18 +114,6 @@ def _problem_of(error: Exception, log: FilteringBoundLogger, http: web.Request) 
         return problems.BadRequest("The body broke off or is not framed as HTTP wants it.")
     log.error("request failed", action="internal-error", method=http.method, path=path_of(http), exc_info=error)
     return problems.Internal("It has been logged under the id of this request.")
-
-
-def _ask(
-    own: ErrorResponse | None, http: web.Request, error: Exception, log: FilteringBoundLogger
-) -> web.StreamResponse | None:
-    if own is None:
-        return None
-    try:
-        return own(http, error)
-    except Exception:
-        log.exception("error_response failed", action="internal-error", path=path_of(http))
-        return None
 
 
 def _wants_page(http: web.Request) -> bool:

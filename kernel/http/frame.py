@@ -16,6 +16,8 @@ from multidict import CIMultiDict
 from structlog.typing import FilteringBoundLogger
 
 from kernel.clock import Clock
+from kernel.containment.breaker import Breaker, Fault
+from kernel.containment.containment import Containment
 from kernel.correlation import Cause, current_cause, set_cause
 from kernel.deployment import Deployment
 from kernel.http import problems
@@ -24,7 +26,7 @@ from kernel.http.callers import Callers, request_id
 from kernel.http.deadlines import Deadlines
 from kernel.http.failures import ErrorResponse, Failures
 from kernel.http.headers import SERVER
-from kernel.http.limits import Limiter
+from kernel.http.limits import Limiter, address_key
 from kernel.http.metrics import HttpMetrics, RouteMetrics
 from kernel.http.request import Request
 from kernel.http.settings import HttpSettings
@@ -44,6 +46,7 @@ class Shared:
     headers: CIMultiDict[str]  #: of every answer of the API
     deadlines: Deadlines
     failures: Failures
+    containment: Containment
     limiter: Limiter
     metrics: HttpMetrics
     access: AccessLog
@@ -62,6 +65,8 @@ SECURITY_HEADERS: Final[Mapping[str, str]] = {
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 SHARED: Final = web.AppKey("shared", Shared)
+#: Path of a page, as it was declared → its plugin, and the seconds that it may take.
+PAGES: Final[web.AppKey[Mapping[str, tuple[str, float]]]] = web.AppKey("pages", Mapping[str, tuple[str, float]])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,6 +79,7 @@ class Frame:
     timeout: float
     numbers: RouteMetrics
     log: FilteringBoundLogger
+    breaker: Breaker  #: of the plugin
     error_response: ErrorResponse | None = None
 
     async def run(
@@ -88,13 +94,15 @@ class Frame:
         deadlines = shared.deadlines
         task = deadlines.begin(self.timeout)
         try:
+            if self.breaker.shut:
+                self.breaker.refuse(self.plugin)
             response = await respond(request)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
             if deadlines.runs(task):  # not the deadline: the process stops
                 raise
-            response = shared.failures.tell(http, self._late(http))
+            response = shared.failures.tell(http, self._late(request, error))
         except Exception as error:
-            response = shared.failures.answer(http, error, self.log, self.error_response)
+            response = self._failed(request, error)
         finally:
             deadlines.end(task)
         if not response.prepared:
@@ -104,10 +112,22 @@ class Frame:
         self._tell(request, response, perf_counter() - started)
         return response
 
-    def _late(self, http: web.Request) -> problems.Problem:
-        if not http.content.at_eof():
+    def _failed(self, request: Request, error: Exception) -> web.StreamResponse:
+        response = self.shared.failures.answer(request.http, error, self.log, self.error_response)
+        if response.status == problems.Internal.status:
+            self.shared.containment.failed(
+                self.plugin, Fault.REQUEST, error, what=self._name(request), who=_who(request)
+            )
+        return response
+
+    def _late(self, request: Request, error: BaseException) -> problems.Problem:
+        if not request.http.content.at_eof():
             return problems.BodyTimeout()
+        self.shared.containment.late(self.plugin, error, what=self._name(request), who=_who(request))
         return problems.Timeout(f"It may take {self.timeout:g} s. Whether it took effect is not known.")
+
+    def _name(self, request: Request) -> str:
+        return f"{request.http.method} {self.route}"
 
     def _tell(self, request: Request, response: web.StreamResponse, seconds: float) -> None:
         self.numbers.observe(response.status, seconds)
@@ -126,6 +146,10 @@ class Frame:
                 person=None if caller is None else caller.id,
             )
         )
+
+
+def _who(request: Request) -> str:
+    return address_key(request.address) if request.caller is None else str(request.caller.id)
 
 
 def _complete(response: web.StreamResponse, shared: Shared) -> None:

@@ -125,6 +125,18 @@ class Claim:
             raise problems.RequestInProgress(
                 "Wait for its answer, or repeat it in a moment.", headers={"Retry-After": "1"}
             )
+        return self._again(first)
+
+    async def answered(self, db: Database) -> Reply | None:
+        """Return the first answer if there is one by now; nothing is claimed.
+
+        Raises:
+            problems.IdempotencyKeyReused: the key came before with another request.
+        """
+        first = await db.first(FIRST_ANSWER, **self._this)
+        return None if first is None else self._again(first)
+
+    def _again(self, first: FirstAnswer) -> Reply:
         if first.request_hash != self._hash:
             raise problems.IdempotencyKeyReused("Choose a new key for a new request.")
         return Reply(first.status, first.body, {**first.headers, "Idempotency-Replayed": "true"})

@@ -1,28 +1,14 @@
-"""Who calls: the principal of a request, and the capability that finds it."""
+"""The capability that finds out who calls, `auth/1` as the kernel asks for it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
-from uuid import UUID
+from typing import Final, Protocol
 
 from aiohttp import web
 
 from kernel.capabilities import Capability
-
-if TYPE_CHECKING:
-    from kernel.http.request import Request
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Principal:
-    """A person who is signed in, as the provider of `auth/1` vouches."""
-
-    id: UUID  #: the person
-    session: UUID  #: the session in which the person signed in
-    roles: frozenset[str]  #: names such as `student`, `instructor`, `admin`
-    permissions: frozenset[str]  #: what those roles allow
-    actor: UUID | None = None  #: the administrator who stands in for the person, if one does
+from kernel.http.principal import Principal
+from kernel.http.request import Request
 
 
 class Identity(Protocol):

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from kernel.containment.containment import Containment
 from kernel.events.administration import Lag
 from kernel.gauges import Gauges
 from kernel.http import problems
@@ -70,6 +71,23 @@ class GaugeMetrics(Collector):
             yield family
 
 
+class FaultMetrics(Collector):
+    """What plugins did wrong, and which of them rest."""
+
+    def __init__(self, containment: Containment) -> None:
+        self._containment = containment
+
+    def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
+        """Yield the samples."""
+        faults = CounterMetricFamily("lyceum_plugin_faults", "What a plugin did wrong", labels=["plugin", "kind"])
+        resting = GaugeMetricFamily("lyceum_plugin_quarantined", "1 while a plugin is in quarantine", labels=["plugin"])
+        for plugin, breaker in self._containment:
+            resting.add_metric([plugin], breaker.rests())
+            for kind, count in breaker.counts.items():
+                faults.add_metric([plugin, kind], count)
+        yield from (faults, resting)
+
+
 class OneOfSeveral(CollectorRegistry):
     """A registry that names its process in every sample: behind one socket, each scrape reaches another process."""
 
@@ -94,6 +112,7 @@ class Operations:
         self._registry.register(metrics)
         self._registry.register(self._lag)
         self._registry.register(GaugeMetrics(platform.gauges))
+        self._registry.register(FaultMetrics(platform.containment))
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
 

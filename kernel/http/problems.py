@@ -20,6 +20,7 @@
     ├── TooManyRequests       429  too-many-requests
     ├── Internal              500  internal
     ├── Unavailable           503  unavailable
+    ├── PluginQuarantined     503  plugin-quarantined    it failed too often of late
     └── Timeout               504  timeout
 
 A contract adds its own by subclassing; a route lists those it may answer under `problems`.
@@ -191,6 +192,12 @@ class Unavailable(Problem):
     """A part that the route needs does not run now."""
 
     type, status, title = "unavailable", 503, "This part of the platform does not run now"
+
+
+class PluginQuarantined(Problem):
+    """The plugin that owns the path failed too often; `Retry-After` says when it is tried again."""
+
+    type, status, title = "plugin-quarantined", 503, "This part of the platform rests after failures"
 
 
 class Timeout(Problem):

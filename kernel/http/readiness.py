@@ -55,6 +55,17 @@ class Readiness:
                 yield from (
                     _try(member.name, name, probe, required=not member.optional) for name, probe in _probes(member)
                 )
+        for plugin, breaker in self._platform.containment:
+            if (held := breaker.quarantine()) and breaker.shut:
+                # never required: the routes of this one plugin are closed, and everything else serves
+                yield _try(plugin, "quarantine", _raising(held.reason), required=False)
+
+
+def _raising(reason: str) -> Probe:
+    async def probe() -> None:
+        raise RuntimeError(reason)
+
+    return probe
 
 
 def _probes(member: Member) -> Iterator[tuple[str, Probe]]:

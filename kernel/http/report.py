@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 from yarl import URL
 
+from kernel.containment.breaker import Breaker
 from kernel.database.migrations import History
 from kernel.events.administration import Backlog
 from kernel.hooks import Hooks
 from kernel.http.settings import API_PREFIX
-from kernel.members import Member
+from kernel.members import Member, State
 from kernel.settings import Secret, Url
 
 if TYPE_CHECKING:
@@ -49,12 +51,28 @@ class PluginReport(msgspec.Struct, frozen=True, kw_only=True):
     migration: str | None = None  #: the newest revision, which its database has: it would not have started without
     start_seconds: float = 0.0
     settings: object = None
+    faults: Mapping[str, int] = {}  #: kind → how many since the process started
+    since: datetime | None = None  #: when the quarantine began, in which it is or after which it is on probation
+    until: datetime | None = None  #: when that ends or has ended
 
 
 async def report(platform: Platform) -> list[PluginReport]:
     """Return what is known of each installed plugin, in the order of their start."""
     backlogs = (await platform.events.administration.lag()).handlers
-    return [describe(member, platform.assembly.hooks, backlogs) for member in platform.states()]
+    described = [describe(member, platform.assembly.hooks, backlogs) for member in platform.states()]
+    return [
+        _contained(facts, platform.containment.of(facts.name)) if facts.state == State.STARTED else facts
+        for facts in described
+    ]
+
+
+def _contained(facts: PluginReport, breaker: Breaker) -> PluginReport:
+    """Return *facts* of a running plugin with what it did wrong; its state is that of its quarantine, if any."""
+    facts = msgspec.structs.replace(facts, faults={str(fault): count for fault, count in breaker.counts.items()})
+    if (held := breaker.quarantine()) is None:
+        return facts
+    state = "quarantined" if breaker.shut else "probation"
+    return msgspec.structs.replace(facts, state=state, reason=held.reason, since=held.since, until=held.until)
 
 
 def describe(member: Member, hooks: Hooks, backlogs: Sequence[Backlog] = ()) -> PluginReport:

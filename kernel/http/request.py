@@ -9,7 +9,7 @@ from uuid import UUID
 from aiohttp import web
 
 from kernel.http import problems
-from kernel.http.identity import Principal
+from kernel.http.principal import Principal
 
 
 @dataclass(slots=True)

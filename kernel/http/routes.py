@@ -47,12 +47,14 @@ class Route:
     """One HTTP route, relative to the plugin's mount.
 
     The kernel reads the handler's signature once, at boot: `request` is the `Request`; `body` a msgspec Struct
-    (JSON), `query` a msgspec Struct (query string), `session` an open transaction in the plugin's database; every
-    other parameter is a placeholder of *path*, converted to its annotation (`str`, `int`, `UUID`). The annotated
-    result is encoded: a Struct, a `Page`, a list, None (204), or an aiohttp response that is passed through.
+    (JSON), `query` a msgspec Struct (query string), `session` an open transaction in the plugin's database, `begin`
+    what opens one; every other parameter is a placeholder of *path*, converted to its annotation (`str`, `int`,
+    `UUID`). The annotated result is encoded: a Struct, a `Page`, a list, None (204), or an aiohttp response that is
+    passed through.
 
     A handler with `session` answers inside that transaction: it commits when the handler returns and rolls back
-    when it raises.
+    when it raises. One that has to ask another module takes `begin` instead, asks first, and then does
+    `session = await begin()`, once: no transaction waits for another module.
     """
 
     method: str

@@ -18,9 +18,10 @@ from aiohttp import web
 from aiohttp.http import HttpRequestParser
 
 from kernel import errors
+from kernel.containment.containment import KERNEL
 from kernel.correlation import current_cause
 from kernel.http import problems
-from kernel.http.frame import SHARED, Frame, Shared
+from kernel.http.frame import PAGES, SHARED, Frame, Shared
 from kernel.http.request import Request
 from kernel.http.routes import DEFAULT_TIMEOUT
 from kernel.http.settings import API_PREFIX, HttpSettings
@@ -30,6 +31,7 @@ MAX_LINE: Final = 8190  # bytes of the request line: method, path and query
 MAX_FIELD: Final = 8190  # bytes of one header
 MAX_HEADERS: Final = 64
 NOT_FOUND: Final = "(none)"  # the route label of what no route matched
+NOBODY: Final = "web"  # the plugin label of files, of operators' routes and of what is not there
 
 _AT_ONCE: Final = struct.pack("ii", 1, 0)  # linger for 0 seconds: closing sends a RST
 
@@ -174,6 +176,7 @@ class Reception:
         self._handle = handle
         self._shared = app[SHARED]
         self._find = app[SWITCHBOARD].find
+        self._pages = app.get(PAGES, {})
 
     async def __call__(self, http: web.BaseRequest) -> web.StreamResponse:
         """Answer *http*."""
@@ -196,13 +199,15 @@ class Reception:
         """Return the frame of a page or a file, labelled with its path as it was declared, or of what nobody has."""
         resource = (await self._app.router.resolve(http)).route.resource
         label = NOT_FOUND if resource is None else resource.canonical
+        plugin, timeout = self._pages.get(label, (NOBODY, DEFAULT_TIMEOUT))
         return Frame(
             shared=self._shared,
-            plugin="web",
+            plugin=plugin,
             route=label,
-            timeout=DEFAULT_TIMEOUT,
-            numbers=self._shared.metrics.route("web", label, http.method),
-            log=self._shared.log,
+            timeout=timeout,
+            numbers=self._shared.metrics.route(plugin, label, http.method),
+            log=self._shared.log.bind(plugin=plugin) if label in self._pages else self._shared.log,
+            breaker=self._shared.containment.of(KERNEL),  # a page asks its own: aiohttp has to find it first
         )
 
 

@@ -18,7 +18,7 @@ from kernel.http.answers import Encode, encoder_of
 from kernel.http.limits import parse_rate
 from kernel.http.routes import PUBLIC, Idempotency, Route
 
-SPECIAL: Final = ("body", "query", "request", "session")
+SPECIAL: Final = ("begin", "body", "query", "request", "session")
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _LISTS: Final = (list, tuple, set, frozenset)
 _PLACEHOLDER: Final = re.compile(r"{(\w+)(?::[^}]*)?}")
@@ -30,6 +30,7 @@ class Signature:
 
     request: bool
     session: bool
+    begin: bool  #: whether the handler opens its transaction itself
     body: Any | None  #: a type
     query: type[msgspec.Struct] | None
     path: tuple[tuple[str, type], ...]
@@ -61,11 +62,14 @@ class _Reader:
         if result is inspect.Parameter.empty:
             raise self._wrong("has no return annotation", "annotate what it returns, or None")
         value, responds = _without_response(result)
-        self._check_idempotency("session" in parameters, responds)
+        if "session" in parameters and "begin" in parameters:
+            raise self._wrong("takes both 'session' and 'begin'", "a request has one transaction; take one of them")
+        self._check_idempotency("session" in parameters or "begin" in parameters, responds)
         self._check_members(parameters.get("body"))
         return Signature(
             request="request" in parameters,
             session="session" in parameters,
+            begin="begin" in parameters,
             body=self._body(parameters),
             query=self._query(parameters),
             path=self._path(parameters),
@@ -147,8 +151,8 @@ class _Reader:
         if route.method in SAFE_METHODS:
             raise self._wrong("keeps idempotency keys", f"a {route.method} needs none; use Idempotency.NONE")
         if not session:
-            remedy = "take 'session' and write with it, or choose Idempotency.NONE or Idempotency.HANDLER"
-            raise self._wrong(f"keeps idempotency keys ({kind.name}) but takes no 'session'", remedy)
+            remedy = "take 'session' or 'begin' and write with it, or choose Idempotency.NONE or Idempotency.HANDLER"
+            raise self._wrong(f"keeps idempotency keys ({kind.name}) but takes neither 'session' nor 'begin'", remedy)
         if responds:
             raise self._wrong("keeps idempotency keys but returns a response", "return a value or an Answer")
         if kind is Idempotency.REQUIRED and route.permission == PUBLIC:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
-from kernel.config import Config, load
-from kernel.http.identity import IDENTITY
-from kernel.plugin import Plugin
+from kernel import config, errors
+from kernel.config import Config
+from kernel.discovery import Catalogue, load
+from kernel.plugin import Manifest
 from kernel.testing.ends import Place
-from kernel.testing.identity import IdentityPlugin
+from kernel.testing.fakes import PluginClass, stand_ins
 
-PluginClass = type[Plugin[Any]]
+__all__ = ["Choice", "PluginClass", "Tables"]
+
 Tables = Mapping[str, Mapping[str, object]]
 
 _ENVIRONMENT: Final = {"LYCEUM_TEST_SECRET": "long-enough-and-only-for-tests-of-lyceum"}
@@ -26,24 +29,32 @@ class Choice:
     plugins: tuple[PluginClass, ...] = ()  #: further ones, given as classes
     settings: Tables | None = None  #: plugin → its settings
     sections: Tables | None = None  #: further sections of the configuration
+    environ: Mapping[str, str] = field(default_factory=dict)  #: what settings may refer to
 
     def classes(self) -> tuple[PluginClass, ...]:
-        """Return the classes to add; without anyone who provides `auth/1`, the identity for tests."""
-        known = "auth" in self.names or any(IDENTITY in kind.manifest.provides for kind in self.plugins)
-        return self.plugins if known else (*self.plugins, IdentityPlugin)
+        """Return the classes to add: those given, and the fakes of what is required and nobody provides."""
+        return (*self.plugins, *stand_ins((*self._installed(), *(kind.manifest for kind in self.plugins))))
 
     def config(self, place: Place, *, public_url: str, smtp_port: int) -> Config:
         """Return the configuration of a deployment at *place*."""
         sections: dict[str, dict[str, object]] = {
             "server": {"public_url": public_url, "secret": "env:LYCEUM_TEST_SECRET"},
             "database": {"url": place.database},
+            "containment": {"blocked_after": 0},  # a busy machine is no fault of a test's plugins
             "plugins": {"enabled": list(self.names), **self._settings(smtp_port)},
         }
         if place.redis:
             sections["redis"] = {"url": place.redis}
         for name, table in (self.sections or {}).items():
             sections[name] = {**sections.get(name, {}), **table}
-        return load([], _ENVIRONMENT, sections)
+        return config.load([], {**self.environ, **_ENVIRONMENT}, sections)
+
+    def _installed(self) -> Iterator[Manifest]:
+        catalogue = Catalogue.read()
+        for name in self.names:
+            if name in catalogue:
+                with contextlib.suppress(errors.BootError):  # which the boot reports
+                    yield load(catalogue.any(name)).manifest
 
     def _settings(self, smtp_port: int) -> dict[str, Mapping[str, object]]:
         given = dict(self.settings or {})

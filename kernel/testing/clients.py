@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp.client import _RequestContextManager, _WSRequestContextManager
 
 PATIENCE: Final = aiohttp.ClientTimeout(total=30)
+WS_PATIENCE: Final = aiohttp.ClientWSTimeout(ws_receive=30, ws_close=5)
 
 
 class Client:
@@ -44,8 +45,12 @@ class Client:
     def delete(self, path: str, **options: Any) -> _RequestContextManager:
         return self.session.delete(path, **options)
 
-    def ws_connect(self, path: str, **options: Any) -> _WSRequestContextManager:
-        return self.session.ws_connect(path, **options)
+    def ws(self, path: str, **options: Any) -> _WSRequestContextManager:
+        """Open a WebSocket, as whoever this client is: `async with client.ws("/api/v1/chat") as socket:`.
+
+        A message that does not come within thirty seconds fails the test.
+        """
+        return self.session.ws_connect(path, **{"timeout": WS_PATIENCE, **options})
 
     async def call(
         self, method: str, path: str, body: object = None, *, expect: int | None = None, **options: Any

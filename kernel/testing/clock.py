@@ -21,3 +21,13 @@ class MovableClock:
     def set(self, moment: datetime) -> None:
         """Jump to *moment*, which has a time zone."""
         self._ahead = moment - datetime.now(UTC)
+
+
+class StandingClock:
+    """A clock that stands still at the moment when it was made."""
+
+    def __init__(self) -> None:
+        self._now = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return self._now

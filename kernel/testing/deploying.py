@@ -17,7 +17,7 @@ class Deploy:
 
     def __init__(self, end: End, mailbox: Mailbox) -> None:
         self.mailbox = mailbox
-        self._end = end
+        self.end = end
         self._deployments: list[Deployment] = []
 
     async def __call__(
@@ -29,13 +29,14 @@ class Deploy:
     ) -> Deployment:
         """Start a deployment with the installed plugins *names* and the classes *plugins*, on a new database.
 
+        What they require and nobody of them provides is taken from memory, where `kernel.testing.fakes` has a fake.
         *settings* are the plugins' settings by plugin; *sections* are further sections of the configuration.
 
         Raises:
             errors.BootError: as on the command line.
         """
         choice = Choice(names=names, plugins=tuple(plugins), settings=settings, sections=sections)
-        deployment = Deployment(choice, end=self._end, clock=MovableClock(), mailbox=self.mailbox)
+        deployment = Deployment(choice, end=self.end, clock=MovableClock(), mailbox=self.mailbox)
         self._deployments.append(deployment)
         await deployment.start()
         return deployment
@@ -46,4 +47,4 @@ class Deploy:
     async def __aexit__(self, *failure: object) -> None:
         for deployment in reversed(self._deployments):
             await deployment.close()
-        await self._end.close()
+        await self.end.close()

@@ -18,6 +18,7 @@ from kernel.testing.clients import Client
 from kernel.testing.clock import MovableClock
 from kernel.testing.commands import run_command
 from kernel.testing.ends import End, Place
+from kernel.testing.events import Events
 from kernel.testing.identity import token
 from kernel.testing.mailbox import Mailbox
 from kernel.testing.people import People
@@ -32,6 +33,7 @@ class Deployment:
         self.clock = clock
         self.mailbox = mailbox
         self.people = People(self)
+        self.events = Events(self)
         self._choice = choice
         self._end = end
         self._socket = socket.create_server(("127.0.0.1", 0))
@@ -104,6 +106,12 @@ class Deployment:
         client = Client(self.url, token=token, user=user)
         self._clients.append(client)
         return client
+
+    async def as_user(self, role: str) -> Client:
+        """Return a client for a new person with *role* (several: `student+admin`), also where the real `auth` is on."""
+        if "auth" in self._choice.names:
+            return await self.sign_in(f"{new_id().hex}@people.test", roles=role.split("+"))
+        return self.client(role)
 
     async def sign_in(self, email: str, *, roles: Sequence[str] = ()) -> Client:
         """Sign in by a code sent to *email*, as a person does; an administrator gives the *roles* first.

@@ -6,7 +6,7 @@ import importlib
 import json
 import pkgutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
@@ -53,12 +53,17 @@ def problems(folder: Path = FOLDER) -> list[str]:
 
 def write(folder: Path = FOLDER) -> list[str]:
     """Write the schemas that are new or changed compatibly; return the problems that remain."""
+    write_into(folder, all_events())
+    return problems(folder)
+
+
+def write_into(folder: Path, events: Iterable[type[Event]]) -> None:
+    """Write the schemas of *events* that are new or changed compatibly."""
     folder.mkdir(exist_ok=True)
     old = committed(folder)
-    for name, schema in schemas(all_events()).items():
+    for name, schema in schemas(events).items():
         if name not in old or not breaking_changes(name, old[name], schema):
             (folder / f"{name}.json").write_text(json.dumps(schema, indent=2, sort_keys=True) + "\n")
-    return problems(folder)
 
 
 def _subclasses(root: type[Event]) -> Iterator[type[Event]]:

@@ -21,13 +21,22 @@ async def assert_revisions_make_exactly(target: Target) -> None:
     Raises:
         AssertionError: tables and metadata differ; the message lists Alembic's operations that would mend it.
     """
+    found = await revision_faults(target)
+    assert found == [], "; ".join(found)
+
+
+async def revision_faults(target: Target) -> list[str]:
+    """Return what going up, down and up again shows to be wrong with the revisions, for people.
+
+    Raises:
+        errors.MigrationFailed: a revision raised.
+    """
     await upgrade([target])
     await downgrade(target, "base")
-    assert await _plugin_tables(target) == set(), "the downgrade to the base leaves tables behind"
+    left = [f"the downgrade to the base leaves {table} behind" for table in sorted(await _plugin_tables(target))]
     await upgrade([target])
     assert await is_current(target)
-    differences = await _differences(target)
-    assert differences == [], differences
+    return [*left, *(f"tables and metadata differ: {one}" for one in await _differences(target))]
 
 
 async def _differences(target: Target) -> list[Any]:

@@ -21,6 +21,7 @@ import pytest_asyncio
 if TYPE_CHECKING:
     from kernel.testing.deploying import Deploy
     from kernel.testing.ends import EndName, Templates
+    from kernel.testing.failing import Failing
     from kernel.testing.mailbox import Mailbox
     from kernel.testing.servers import PostgresServer
 
@@ -69,6 +70,14 @@ async def mailbox() -> AsyncIterator[Mailbox]:
 
     async with receiving() as mailbox:
         yield mailbox
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Failing:
+    """Arms failpoints: `failing.arm("earlybird.ledger.CHARGED", "raise|once")`."""
+    from kernel.testing.failing import Failing
+
+    return Failing(monkeypatch)
 
 
 @pytest_asyncio.fixture

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from kernel import Context, Delivery, Event, EventHandler, Manifest, Plugin, hookimpl, on
 from kernel.database import Session
 
-NAME = "test-witness"
+NAME: Final = "test-witness"
 
 
 class Witnessed:

@@ -10,6 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from kernel.http.request import Request
+from kernel.http.routes import DEFAULT_TIMEOUT
 
 #: Returns the values for the template, or a whole response (a redirect, say).
 PageHandler = Callable[[Request], Awaitable[Mapping[str, object] | web.StreamResponse]]
@@ -23,6 +24,8 @@ class Page:
     template: str
     handler: PageHandler
     permission: str
+    timeout: float = DEFAULT_TIMEOUT  #: seconds
+    rate: str = ""  #: how often one address may ask for it, such as "60/minute"; "" for as often as it likes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,9 +13,11 @@ from aiohttp import web
 from markupsafe import Markup
 
 from kernel import errors
+from kernel.containment.breaker import Fault
+from kernel.containment.containment import Containment
 from kernel.deployment import Deployment
 from kernel.http.callers import permits
-from kernel.http.identity import Principal
+from kernel.http.principal import Principal
 from kernel.web.assets import Assets
 from kernel.web.declarations import Page, Slot, Templates
 from kernel.web.headers import secure
@@ -33,7 +35,8 @@ class Renderer:
         errors.InvalidDeclaration: a template is broken or missing.
     """
 
-    def __init__(self, parts: Sequence[Part], assets: Assets, deployment: Deployment) -> None:
+    def __init__(self, parts: Sequence[Part], assets: Assets, deployment: Deployment, containment: Containment) -> None:
+        self._containment = containment
         self._https = deployment.public_url.startswith("https:")
         self._navigation = navigation(parts)
         self._slots: dict[str, list[tuple[str, str]]] = {}
@@ -86,14 +89,17 @@ class Renderer:
 
     @jinja2.pass_context
     def _slot(self, context: jinja2.runtime.Context, name: str) -> Markup:
-        return Markup().join(self._piece(context, plugin, template) for plugin, template in self._slots.get(name, ()))
+        pieces = self._slots.get(name, ())
+        working = [one for one in pieces if not self._containment.of(one[0]).rests()]
+        return Markup().join(self._piece(context, plugin, template) for plugin, template in working)
 
     def _piece(self, context: jinja2.runtime.Context, plugin: str, template: str) -> Markup:
         try:
             rendered = context.environment.get_template(template).render(context.get_all())
-        except Exception:
+        except Exception as error:
             # The page belongs to another plugin: it goes on without this piece.
             log.exception("slot failed", action="slot", plugin=plugin, template=template)
+            self._containment.failed(plugin, Fault.SLOT, error, what=f"the slot {template}", who=template)
             return Markup()
         return Markup(rendered)  # noqa: S704 - rendered with autoescape on
 

@@ -9,16 +9,19 @@ from typing import Final
 from aiohttp import web
 
 from kernel import errors
+from kernel.containment.containment import Containment
 from kernel.correlation import current_cause
 from kernel.deployment import Deployment
 from kernel.http import problems
 from kernel.http.callers import check_permission
+from kernel.http.frame import PAGES
+from kernel.http.limits import Limiter, RouteLimits, address_key
 from kernel.http.request import Request
-from kernel.http.routes import check_path
+from kernel.http.routes import RateLimit, check_path
 from kernel.web.assets import Assets
 from kernel.web.declarations import Page, StaticFiles, Templates
 from kernel.web.parts import KERNEL, Part, declared
-from kernel.web.rendering import Renderer
+from kernel.web.rendering import Renderer, log
 
 _HERE: Final = Path(__file__).parent
 _OWN: Final = Part(
@@ -38,21 +41,35 @@ class Site:
         errors.InvalidDeclaration: a template is broken or missing, or a path is taken.
     """
 
-    def __init__(self, parts: Sequence[Part], *, deployment: Deployment, identify: Identify) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        *,
+        deployment: Deployment,
+        identify: Identify,
+        containment: Containment | None = None,
+        limiter: Limiter | None = None,
+    ) -> None:
         self._parts = (_OWN, *parts)
         self._identify = identify
+        self._containment = containment or Containment()
+        self._limiter = limiter or Limiter(None, log)  # in this process
         self._pages = _pages(self._parts)
         self._assets = Assets()
         for plugin, files in declared(self._parts, StaticFiles):
             self._assets.add(plugin, files.folder)
-        self._renderer = Renderer(self._parts, self._assets, deployment)
+        self._renderer = Renderer(self._parts, self._assets, deployment, self._containment)
 
     def install(self, app: web.Application) -> None:
         """Add the pages and the static files to *app*."""
         self._renderer.install(app)
         app.router.add_get("/static/{name:.+}", self._assets.serve)
-        for page in self._pages:
-            app.router.add_get(page.path, self._answer(page))
+        app[PAGES] = pages = {}
+        for plugin, page in self._pages:
+            resource = app.router.add_resource(page.path)
+            for method in ("GET", "HEAD"):
+                resource.add_route(method, self._answer(plugin, page))
+            pages[resource.canonical] = (plugin, page.timeout)
 
     def error_page(self, request: web.Request, problem: problems.Problem) -> web.Response:
         """Return *problem* as a page for people."""
@@ -66,11 +83,22 @@ class Site:
         response.headers.update({"Cache-Control": "no-store", **problem.headers})
         return response
 
-    def _answer(self, page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _answer(self, plugin: str, page: Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        breaker, limits = self._containment.of(plugin), self._limits(plugin, page)
+
         async def answer(http: web.Request) -> web.StreamResponse:
-            return await self._render(page, await self._identify(http))
+            if breaker.shut:
+                breaker.refuse(plugin)
+            request = await self._identify(http)
+            if limits is not None:
+                await limits.check(address_key(request.address))
+            return await self._render(page, request)
 
         return answer
+
+    def _limits(self, plugin: str, page: Page) -> RouteLimits | None:
+        limits = [RateLimit(page.rate, by="address")]
+        return RouteLimits(f"page {page.path}", plugin, limits, self._limiter) if page.rate else None
 
     async def _render(self, page: Page, request: Request) -> web.StreamResponse:
         check_permission(request.caller, page.permission)
@@ -81,11 +109,11 @@ class Site:
         return self._renderer.render(request.http, page.template, values, caller=request.caller)
 
 
-def _pages(parts: Sequence[Part]) -> tuple[Page, ...]:
+def _pages(parts: Sequence[Part]) -> tuple[tuple[str, Page], ...]:
     owners: dict[str, str] = {}
     for plugin, page in declared(parts, Page):
         _check_path(plugin, page.path, owners)
-    return tuple(page for _, page in declared(parts, Page))
+    return tuple(declared(parts, Page))
 
 
 def _check_path(plugin: str, path: str, owners: dict[str, str]) -> None:

@@ -44,7 +44,8 @@ class AuditPlugin(Plugin):
 
     @hookimpl
     def event_handlers(self, ctx: Context) -> Iterable[EventHandler]:
-        yield on(ActRecorded, ctx.own(AuditLog).record, name="record")
+        log = ctx.own(AuditLog)
+        yield on(ActRecorded, log.record, name="record", settled=log.known)
 
     @hookimpl
     def routes(self, ctx: Context) -> Iterable[Route]:

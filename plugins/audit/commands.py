@@ -70,6 +70,7 @@ def verify_log(console: Console, known: Known | None) -> None:
 @click.command("list")
 @click.option("--actor", type=click.UUID, default=None, help="Only what this person did.")
 @click.option("--subject", default=None, help="Only what was done to this, such as account:ID.")
+@click.option("--about", type=click.UUID, default=None, help="Only what concerned this person's grants and purchases.")
 @click.option("--action", default=None, help="Only this, such as auth.set_roles.")
 @click.option("--since", type=_MOMENTS, default=None, help="Only from this moment on, UTC.")
 @click.option("--until", type=_MOMENTS, default=None, help="Only before this moment, UTC.")
@@ -79,6 +80,7 @@ def list_acts(
     console: Console,
     actor: UUID | None,
     subject: str | None,
+    about: UUID | None,
     action: str | None,
     since: datetime | None,
     until: datetime | None,
@@ -88,6 +90,7 @@ def list_acts(
     filters: dict[str, Any] = {
         "actor": actor,
         "subject": subject,
+        "about": about,
         "action": action,
         "since": since and since.replace(tzinfo=UTC),
         "until": until and until.replace(tzinfo=UTC),
@@ -96,7 +99,19 @@ def list_acts(
     async def read(ctx: Context) -> list[Act]:
         return await ctx.own(AuditLog).find(limit=limit, **filters)
 
-    columns = ("number", "time", "action", "subject", "actor", "acting as", "origin", "reason", "before", "after")
+    columns = (
+        "number",
+        "time",
+        "action",
+        "subject",
+        "about",
+        "actor",
+        "acting as",
+        "origin",
+        "reason",
+        "before",
+        "after",
+    )
     console.table(columns, [_line(act) for act in console.run("audit", read)], empty="no such act")
 
 
@@ -106,6 +121,7 @@ def _line(act: Act) -> tuple[object, ...]:
         act.happened_at.isoformat(timespec="seconds"),
         act.action,
         act.subject,
+        act.about and str(act.about),
         act.actor and str(act.actor),
         act.acting_as and str(act.acting_as),
         act.origin,

@@ -1,19 +1,18 @@
-"""Acts as a table that a spreadsheet opens and does not execute."""
+"""Acts as a table that a spreadsheet can open: all that pass the filters, with their links of the chain."""
 
 from __future__ import annotations
 
-import csv
-import io
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Final
 
-from kernel import Answer, Encoded, Page, PageQuery, shared_page
 from plugins.audit.log import Act
 
 COLUMNS: Final = (
     "number",
-    "happened_at",
+    "time",
     "action",
     "subject",
+    "about",
     "actor",
     "acting_as",
     "origin",
@@ -21,33 +20,33 @@ COLUMNS: Final = (
     "before",
     "after",
     "source",
-    "correlation_id",
+    "request_id",
     "event_id",
+    "link",
 )
-#: With what a spreadsheet takes a field for a formula, or for a second field.
-_EXECUTED: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def as_csv(found: Page[Act], query: PageQuery) -> Answer[Encoded[Any]]:
-    """Return the page *found* for *query* as CSV, with the link to the next one that JSON would have."""
-    headers = {
-        "Content-Type": "text/csv; charset=utf-8",
-        "Content-Disposition": 'attachment; filename="acts.csv"',
-    }
-    following = shared_page(Page[bytes]([], found.next), query).headers
-    if "Link" in following:
-        headers["Link"] = following["Link"]
-    return Answer(Encoded(_table(found).encode()), headers=headers)
+async def table_of(pages: AsyncIterator[Sequence[Act]]) -> AsyncIterator[Iterator[tuple[object, ...]]]:
+    """Yield the acts of *pages* as rows, page by page."""
+    async for page in pages:
+        yield map(_cells, page)
 
 
-def _table(found: Page[Act]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
-    writer.writerows([_field(getattr(act, name)) for name in COLUMNS] for act in found.items)
-    return text.getvalue()
-
-
-def _field(value: object) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_EXECUTED) else text
+def _cells(act: Act) -> tuple[object, ...]:
+    return (
+        act.number,
+        act.happened_at.isoformat(),
+        act.action,
+        act.subject,
+        act.about,
+        act.actor,
+        act.acting_as,
+        act.origin,
+        act.reason,
+        act.before,
+        act.after,
+        act.source,
+        act.correlation_id,
+        act.event_id,
+        act.link.hex(),
+    )

@@ -7,6 +7,7 @@ link behind it, and whoever makes all of them anew ends with another last link t
 from __future__ import annotations
 
 import hashlib
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Final
@@ -21,9 +22,15 @@ from kernel.contracts.audit import ActRecorded
 from kernel.database import Command, Query, Session
 from plugins.audit.tables import acts, chain
 
+PAGE: Final = 500  # acts that are held at once
 
-class Act(msgspec.Struct, frozen=True, kw_only=True):
-    """An act as the database has it. Its link depends on these fields and on their order: add none, and move none."""
+
+class Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An act as the database has it.
+
+    Its link depends on these fields and on their order: move none, and add only such as have a default, at the end. A
+    default is left out of what is linked, so that acts from before the field keep their links.
+    """
 
     number: int
     event_id: UUID
@@ -39,6 +46,7 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     correlation_id: UUID
     link: bytes
+    about: UUID | None = None
 
     def linked_to(self, previous: bytes) -> bytes:
         """Return the link that the act must have behind one with the link *previous*."""
@@ -61,6 +69,7 @@ SET_END: Final = Command(sa.update(chain).values(link=bindparam("link")))
 COUNT: Final = Query(
     sa.select(sa.func.count().label("count")).select_from(acts).where(acts.c.subject == bindparam("subject")), int
 )
+KNOWN: Final = Query(sa.select(acts.c.event_id).where(acts.c.event_id.in_(bindparam("events", expanding=True))), UUID)
 
 COLUMNS: Final = tuple(acts.c[name] for name in Act.__struct_fields__)
 _PLACE: Final = sa.tuple_(acts.c.happened_at, acts.c.number)
@@ -68,6 +77,7 @@ _FILTERS: Final = {
     "action": acts.c.action == bindparam("action"),
     "actor": acts.c.actor == bindparam("actor"),
     "subject": acts.c.subject == bindparam("subject"),
+    "about": acts.c.about == bindparam("about"),
     "since": acts.c.happened_at >= bindparam("since", type_=acts.c.happened_at.type),
     "until": acts.c.happened_at < bindparam("until", type_=acts.c.happened_at.type),
     "after_time": sa.tuple_(
@@ -108,17 +118,29 @@ class AuditLog:
             source=delivery.source,
             correlation_id=delivery.correlation_id,
             link=b"",
+            about=told.about,
         )
         link = act.linked_to(end.link)
         await session.run(ADD, **msgspec.structs.asdict(act) | {"link": link})
         await session.run(SET_END, link=link)
 
+    async def known(self, session: Session, told: Sequence[Delivery[ActRecorded]]) -> Collection[UUID]:
+        """Return the ids of those that are in the log already: a replay brings them again."""
+        return await session.all(KNOWN, events=[delivery.id for delivery in told])
+
     async def find(self, *, limit: int, after: tuple[datetime, int] | None = None, **filters: object) -> list[Act]:
-        """Return the newest acts that pass the *filters* (action, actor, subject, since, until; None for any)."""
+        """Return the newest acts that pass the *filters*, which `_FILTERS` names; None is for any."""
         values = {name: value for name, value in filters.items() if value is not None}
         if after is not None:
             values |= {"after_time": after[0], "after_number": after[1]}
         return await self._db.all(listing(frozenset(values)), limit=limit, **values)
+
+    async def pages(self, **filters: Any) -> AsyncIterator[Sequence[Act]]:
+        """Yield all acts that pass the *filters*, the newest first, page by page."""
+        found = await self.find(limit=PAGE, **filters)
+        while found:
+            yield found
+            found = await self.find(limit=PAGE, after=(found[-1].happened_at, found[-1].number), **filters)
 
     async def count(self, subject: str) -> int:
         return await self._db.one(COUNT, subject=subject)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -32,32 +32,55 @@ class Told(msgspec.Struct, frozen=True):
     after: str | None
 
 
-_user: Final = bindparam("user", type_=sa.Uuid())
+#: How an act concerns a person, each found by an index of its own.
+_CONCERNED: Final = (
+    acts.c.actor == bindparam("user", type_=sa.Uuid()),
+    acts.c.acting_as == bindparam("user", type_=sa.Uuid()),
+    acts.c.about == bindparam("user", type_=sa.Uuid()),
+    acts.c.subject == bindparam("account"),
+)
+_AFTER: Final = sa.tuple_(acts.c.happened_at, acts.c.number) > sa.tuple_(
+    bindparam("after_time", type_=acts.c.happened_at.type), bindparam("after_number", type_=acts.c.number.type)
+)
+
+
+def _first(concerned: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
+    """Return the numbers of a page of acts; in a select of its own, since SQLite sorts no part of a union."""
+    page = sa.select(acts.c.number).where(concerned, _AFTER).order_by(acts.c.happened_at, acts.c.number).limit(PAGE)
+    return sa.select(page.subquery().c.number)
+
+
+_by_you: Final = sa.func.coalesce(_CONCERNED[0], sa.false())
 CONCERNING: Final = Query(
     sa.select(
         acts.c.number,
         acts.c.happened_at,
         acts.c.action,
         acts.c.subject,
-        sa.func.coalesce(acts.c.actor == _user, sa.false()).label("by_you"),
-        sa.case((acts.c.actor == _user, acts.c.origin), else_=sa.literal_column("''")).label("origin"),
+        _by_you.label("by_you"),
+        sa.case((_CONCERNED[0], acts.c.origin), else_=sa.literal_column("''")).label("origin"),
         acts.c.reason,
         acts.c.before,
         acts.c.after,
     )
-    .where(
-        sa.or_(acts.c.actor == _user, acts.c.acting_as == _user, acts.c.subject == bindparam("subject")),
-        acts.c.number > bindparam("after_number"),
-    )
-    .order_by(acts.c.number)
+    .where(acts.c.number.in_(sa.union(*map(_first, _CONCERNED))))
+    .order_by(acts.c.happened_at, acts.c.number)
     .limit(PAGE),
     Told,
 )
+DONE_BY: Final = Query(sa.select(acts.c.number).where(_CONCERNED[0]).limit(1), int)
+DONE_TO: Final = Query(sa.union(*(_first(concerned) for concerned in _CONCERNED[1:])).limit(1), int)
 
-_KEPT: Final = Kept(
-    what="what was done by you or to your account as an administrator, with time and address",
-    why="so that it can be looked up who changed what; the log can not be changed by anybody",
+_WHY: Final = "so that it can be looked up who changed what; the log can not be changed by anybody"
+_BY_YOU: Final = Kept(
+    what="what you did as an administrator, with time, client address and the reasons you gave", why=_WHY
 )
+_TO_YOU: Final = Kept(
+    what="what administrators did to your account, your grants and your purchases or in your name,"
+    " with time and the reasons they gave",
+    why=_WHY,
+)
+_START: Final = (datetime.min.replace(tzinfo=UTC), 0)
 
 
 class AuditPersonalData:
@@ -67,14 +90,20 @@ class AuditPersonalData:
         self._db = ctx.db
 
     async def export(self, subject: Subject) -> AsyncIterator[Document]:
-        after, number = 0, 0
-        while told := await self._after(subject, after):
-            after, number = told[-1].number, number + 1
-            yield document(f"acts-{number}.json", told)
+        number, (time, last) = 0, _START
+        while found := await self._db.all(CONCERNING, **_concerned(subject), after_time=time, after_number=last):
+            number += 1
+            yield document(f"acts-{number}.json", found)
+            time, last = found[-1].happened_at, found[-1].number
 
     async def erase(self, subject: Subject) -> Receipt:
-        return Receipt(kept=(_KEPT,) if await self._after(subject, 0) else ())
+        time, number = _START
+        concerned = _concerned(subject)
+        by_you = await self._db.first(DONE_BY, user=subject.user_id)
+        to_you = await self._db.first(DONE_TO, **concerned, after_time=time, after_number=number)
+        kept = ((_BY_YOU, by_you), (_TO_YOU, to_you))
+        return Receipt(kept=tuple(what for what, found in kept if found is not None))
 
-    async def _after(self, subject: Subject, number: int) -> list[Told]:
-        about = f"account:{subject.user_id}"
-        return await self._db.all(CONCERNING, user=subject.user_id, subject=about, after_number=number)
+
+def _concerned(subject: Subject) -> dict[str, object]:
+    return {"user": subject.user_id, "account": f"account:{subject.user_id}"}

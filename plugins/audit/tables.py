@@ -31,11 +31,13 @@ acts: Final = sa.Table(
     Column("source", sa.Text, nullable=False),  # the plugin that told it
     Column("correlation_id", sa.Uuid, nullable=False),
     Column("link", sa.LargeBinary, nullable=False),
+    Column("about", sa.Uuid),  # the person whom it concerns, where `subject` does not say it
     sa.Index("ix_acts_time", "happened_at", "number"),
     sa.Index("ix_acts_action", "action", "happened_at", "number"),
     sa.Index("ix_acts_subject", "subject", "happened_at", "number"),
     sa.Index("ix_acts_actor", "actor", "happened_at", "number"),
     sa.Index("ix_acts_acting_as", "acting_as", "happened_at", "number"),
+    sa.Index("ix_acts_about", "about", "happened_at", "number"),
 )
 
 #: One row: the newest number and its link. Who adds an act updates it first, so that acts come one after another.

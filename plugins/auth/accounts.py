@@ -60,6 +60,7 @@ COLUMNS: Final = (
 )
 
 BY_ID: Final = Query(sa.select(*COLUMNS).where(accounts.c.id == bindparam("account")), AccountRow)
+HOLDER: Final = Query(sa.select(accounts.c.id).where(accounts.c.email == bindparam("email")), UUID)
 
 _FIRST_VERSION: Final = 1
 _PUT: Final = insert(accounts).values(

@@ -101,8 +101,8 @@ class Administration:
             raise problems.NotFound
         return found
 
-    async def set_roles(self, session: Session, person: UUID, roles: frozenset[str], by: UUID) -> Change:
-        """Give the account exactly *roles*.
+    async def set_roles(self, session: Session, person: UUID, roles: frozenset[str], by: UUID | None) -> Change:
+        """Give the account exactly *roles*; *by* is the administrator, None where it is nobody's wish.
 
         Raises:
             problems.NotFound: there is no such account.
@@ -135,6 +135,19 @@ class Administration:
         await self._sessions.end_all(session, person, "disabled")
         self._revocations.change(session, person, split_roles(row.roles), active=False)
         return Change(row, await self.account(person, session))
+
+    async def retire(self, session: Session, person: UUID) -> None:
+        """Close the account, take its roles and end every session that it has; safe to repeat.
+
+        Sessions may live though the account was closed before: one was starting in that moment.
+
+        Raises:
+            problems.NotFound: there is no such account.
+            LastAdministrator: nobody would administer any more.
+        """
+        await self.disable(session, person)
+        await self._sessions.end_all(session, person, "disabled")
+        await self.set_roles(session, person, frozenset(), by=None)
 
     async def enable(self, session: Session, person: UUID) -> Change:
         """Open the account again; its sessions stay ended.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -33,7 +33,7 @@ from plugins.auth.tokens import AccessTokens
 from plugins.auth.views import User
 
 #: How long others may keep our public keys; a new one is announced before it signs.
-KEYS_FRESH: int = 60  # seconds
+KEYS_FRESH: Final = 60  # seconds
 SECONDS_A_DAY: Final = 24 * 60 * 60
 
 Line = Annotated[str, msgspec.Meta(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
@@ -107,48 +107,14 @@ class AuthApi:
         self._keys = ctx.own(KeyRing)
 
     def routes(self) -> Iterable[Route]:
-        def limited(rate: str) -> tuple[RateLimit, ...]:
-            return (RateLimit(rate, by="address"),)
-
-        none, settings = Idempotency.NONE, self._settings
-        return (
-            post(
-                "/codes",
-                self.request_code,
-                permission=PUBLIC,
-                status=202,
-                idempotency=none,
-                rate_limits=limited(settings.code_requests),
-                problems=(problems.TooManyRequests,),
-            ),
-            post(
-                "/sessions",
-                self.sign_in,
-                permission=PUBLIC,
-                status=201,
-                idempotency=none,
-                rate_limits=limited(settings.sign_ins),
-                problems=(CodeRefused, problems.TooManyRequests),
-            ),
-            post(
-                "/browser-sessions",
-                self.sign_in_browser,
-                permission=PUBLIC,
-                status=201,
-                idempotency=none,
-                rate_limits=limited(settings.sign_ins),
-                problems=(CodeRefused, problems.Conflict, problems.TooManyRequests),
-            ),
-            post(
-                "/tokens",
-                self.refresh,
-                permission=PUBLIC,
-                idempotency=none,
-                rate_limits=limited(settings.refreshes),
-                problems=(TokenRefused, problems.TooManyRequests),
-            ),
-            get("/jwks.json", self.keys, permission=PUBLIC),
+        settings = self._settings
+        yield _credential("/codes", self.request_code, settings.code_requests, status=202)
+        yield _credential("/sessions", self.sign_in, settings.sign_ins, CodeRefused, status=201)
+        yield _credential(
+            "/browser-sessions", self.sign_in_browser, settings.sign_ins, CodeRefused, problems.Conflict, status=201
         )
+        yield _credential("/tokens", self.refresh, settings.refreshes, TokenRefused)
+        yield get("/jwks.json", self.keys, permission=PUBLIC)
 
     async def request_code(self, request: Request, body: CodeRequest) -> CodeSent:
         """Send a one-time code to an address, known or not; a code sent earlier is no longer good."""
@@ -200,6 +166,25 @@ class AuthApi:
             session_id=granted.session,
             user=_user(granted),
         )
+
+
+def _credential(
+    path: str,
+    handler: Callable[..., Awaitable[object]],
+    rate: str,
+    *refusals: type[problems.Problem],
+    status: int = 200,
+) -> Route:
+    """Return a route by which strangers get a credential, each address so often; a kept answer would hold it."""
+    return post(
+        path,
+        handler,
+        permission=PUBLIC,
+        status=status,
+        idempotency=Idempotency.NONE,
+        rate_limits=(RateLimit(rate, by="address"),),
+        problems=(*refusals, problems.TooManyRequests),
+    )
 
 
 def _user(granted: Granted) -> User:

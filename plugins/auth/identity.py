@@ -12,7 +12,7 @@ from aiohttp import web
 from kernel import Context, Principal, Request, problems
 from kernel.contracts.audit import act
 from kernel.contracts.auth import Account
-from plugins.auth.accounts import find, grant, split_roles
+from plugins.auth.accounts import HOLDER, find, grant, split_roles
 from plugins.auth.acting import may_act
 from plugins.auth.addresses import checked
 from plugins.auth.administration import Administration
@@ -57,6 +57,9 @@ class AuthIdentity:
     async def account(self, user_id: UUID) -> Account | None:
         row = await find(self._db, user_id)
         return row.account() if row else None
+
+    async def holder(self, email: str) -> UUID | None:
+        return await self._db.first(HOLDER, email=email.strip().lower())
 
     async def close(self, user_id: UUID) -> None:
         async with self._db.transaction() as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
@@ -11,11 +12,11 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import Context
+from kernel import Context, problems
 from kernel.contracts.personal_data import Document, Kept, Receipt, Subject, document
-from kernel.database import Command, Query, Session
-from plugins.auth.accounts import BY_ID, find, replace_roles
-from plugins.auth.publishing import publish_all
+from kernel.database import Command, Query
+from plugins.auth.accounts import find
+from plugins.auth.administration import Administration
 from plugins.auth.settings import AuthSettings
 from plugins.auth.tables import accounts, addresses, sessions
 
@@ -55,7 +56,7 @@ CODES: Final = Query(
 FORGET_ADDRESS: Final = Command(
     sa.update(accounts)
     .where(accounts.c.id == bindparam("account"))
-    .values(email=bindparam("nobody"), active=False, signed_in_at=None)
+    .values(email=bindparam("nobody"), signed_in_at=sa.null())
 )
 #: The rows stay for the day in which every process learns from them that their tokens are good no more.
 FORGET_ORIGINS: Final = Command(
@@ -63,7 +64,12 @@ FORGET_ORIGINS: Final = Command(
     .where(sessions.c.account_id == bindparam("account"))
     .values(address=sa.literal_column("''"), client=sa.literal_column("''"))
 )
-FORGET_CODES: Final = Command(sa.delete(addresses).where(addresses.c.email == bindparam("email")))
+#: Unless the address has become somebody else's.
+FORGET_CODES: Final = Command(
+    sa.delete(addresses).where(
+        addresses.c.email == bindparam("email"), ~sa.exists().where(accounts.c.email == addresses.c.email)
+    )
+)
 
 RECEIPT: Final = Receipt(
     erased=("your mail address, your roles, and from where and with what you signed in",),
@@ -79,6 +85,7 @@ class AuthPersonalData:
 
     def __init__(self, ctx: Context[AuthSettings]) -> None:
         self._ctx = ctx
+        self._administration = ctx.own(Administration)
 
     async def export(self, subject: Subject) -> AsyncIterator[Document]:
         row = await find(self._ctx.db, subject.user_id)
@@ -91,14 +98,9 @@ class AuthPersonalData:
 
     async def erase(self, subject: Subject) -> Receipt:
         async with self._ctx.db.transaction() as session:
-            await self._take_roles(session, subject.user_id)
+            with contextlib.suppress(problems.NotFound):
+                await self._administration.retire(session, subject.user_id)
             await session.run(FORGET_ADDRESS, account=subject.user_id, nobody=f"{subject.user_id}@erased.invalid")
             await session.run(FORGET_ORIGINS, account=subject.user_id)
             await session.run(FORGET_CODES, email=subject.email)
         return RECEIPT
-
-    async def _take_roles(self, session: Session, account: UUID) -> None:
-        row = await session.first(BY_ID, account=account)
-        if row is not None and row.roles:
-            told = await replace_roles(session, row, frozenset(), self._ctx.clock.now())
-            await publish_all(self._ctx, session, [told])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from kernel import PUBLIC, Context, Route, delete, get, patch, post, problems, put
 from plugins.courses.authoring import AuthoringApi
 from plugins.courses.editing import CREATE, REVIEW
@@ -9,51 +11,69 @@ from plugins.courses.outlining import OutlineApi
 from plugins.courses.reading import ReadingApi
 from plugins.courses.settings import CoursesSettings
 
-_CHANGE = (problems.NotFound, problems.Conflict, problems.PreconditionFailed, problems.Invalid)
-_LESSON_LIMIT = 512 * 1024  # bytes; 100,000 characters of text may take four bytes each
+_COURSE: Final = "/{course_id}"
+_SECTION: Final = f"{_COURSE}/sections/{{section_id}}"
+_LESSON: Final = f"{_COURSE}/lessons/{{lesson_id}}"
+_CHANGE: Final = (problems.NotFound, problems.Conflict, problems.PreconditionFailed, problems.Invalid)
+_LESSON_LIMIT: Final = 512 * 1024  # bytes; 100,000 characters of text may take four bytes each
 
 
 def routes(ctx: Context[CoursesSettings]) -> tuple[Route, ...]:
     """Return every route; who publishes depends on whether reviews are required."""
-    reading, authoring, outline = ReadingApi(ctx), AuthoringApi(ctx), OutlineApi(ctx)
     publisher = REVIEW if ctx.settings.review_required else CREATE
-    course, lesson = "/{course_id}", "/{course_id}/lessons/{lesson_id}"
-    section = "/{course_id}/sections/{section_id}"
+    return (
+        *_reading_routes(ReadingApi(ctx)),
+        *_authoring_routes(AuthoringApi(ctx), publisher),
+        *_outline_routes(OutlineApi(ctx)),
+    )
+
+
+def _reading_routes(reading: ReadingApi) -> tuple[Route, ...]:
     return (
         get("", reading.published, permission=PUBLIC, problems=(problems.InvalidCursor,)),
         get("/mine", reading.mine, permission=CREATE, problems=(problems.InvalidCursor,)),
         get("/review-queue", reading.review_queue, permission=REVIEW, problems=(problems.InvalidCursor,)),
-        get(course, reading.one, permission=PUBLIC, problems=(problems.NotFound,)),
+        get(_COURSE, reading.one, permission=PUBLIC, problems=(problems.NotFound,)),
         get(
-            lesson,
+            _LESSON,
             reading.lesson,
             permission=PUBLIC,
             problems=(problems.NotFound, problems.NotSignedIn, problems.Forbidden),
         ),
+    )
+
+
+def _authoring_routes(authoring: AuthoringApi, publisher: str) -> tuple[Route, ...]:
+    return (
         post("", authoring.create, permission=CREATE, status=201),
-        patch(course, authoring.change, permission=CREATE, problems=_CHANGE),
-        delete(course, authoring.remove, permission=CREATE, problems=_CHANGE),
-        post(f"{course}/submit", authoring.submit, permission=CREATE, problems=_CHANGE),
-        post(f"{course}/return", authoring.send_back, permission=REVIEW, problems=_CHANGE),
-        post(f"{course}/publish", authoring.publish, permission=publisher, problems=_CHANGE),
-        post(f"{course}/archive", authoring.archive, permission=CREATE, problems=_CHANGE),
-        post(f"{course}/restore", authoring.restore, permission=publisher, problems=_CHANGE),
-        post(f"{course}/revise", authoring.revise, permission=CREATE, problems=_CHANGE),
-        post(f"{course}/instructors", authoring.add_instructor, permission=CREATE, problems=_CHANGE),
-        delete(f"{course}/instructors/{{user_id}}", authoring.remove_instructor, permission=CREATE, problems=_CHANGE),
-        put(f"{course}/order", outline.order_sections, permission=CREATE, problems=_CHANGE),
-        post(f"{course}/sections", outline.add_section, permission=CREATE, status=201, problems=_CHANGE),
-        patch(section, outline.change_section, permission=CREATE, problems=_CHANGE),
-        delete(section, outline.remove_section, permission=CREATE, problems=_CHANGE),
-        put(f"{section}/order", outline.order_lessons, permission=CREATE, problems=_CHANGE),
+        patch(_COURSE, authoring.change, permission=CREATE, problems=_CHANGE),
+        delete(_COURSE, authoring.remove, permission=CREATE, problems=_CHANGE),
+        post(f"{_COURSE}/submit", authoring.submit, permission=CREATE, problems=_CHANGE),
+        post(f"{_COURSE}/return", authoring.send_back, permission=REVIEW, problems=_CHANGE),
+        post(f"{_COURSE}/publish", authoring.publish, permission=publisher, problems=_CHANGE),
+        post(f"{_COURSE}/archive", authoring.archive, permission=CREATE, problems=_CHANGE),
+        post(f"{_COURSE}/restore", authoring.restore, permission=publisher, problems=_CHANGE),
+        post(f"{_COURSE}/revise", authoring.revise, permission=CREATE, problems=_CHANGE),
+        post(f"{_COURSE}/instructors", authoring.add_instructor, permission=CREATE, problems=_CHANGE),
+        delete(f"{_COURSE}/instructors/{{user_id}}", authoring.remove_instructor, permission=CREATE, problems=_CHANGE),
+    )
+
+
+def _outline_routes(outline: OutlineApi) -> tuple[Route, ...]:
+    return (
+        put(f"{_COURSE}/order", outline.order_sections, permission=CREATE, problems=_CHANGE),
+        post(f"{_COURSE}/sections", outline.add_section, permission=CREATE, status=201, problems=_CHANGE),
+        patch(_SECTION, outline.change_section, permission=CREATE, problems=_CHANGE),
+        delete(_SECTION, outline.remove_section, permission=CREATE, problems=_CHANGE),
+        put(f"{_SECTION}/order", outline.order_lessons, permission=CREATE, problems=_CHANGE),
         post(
-            f"{section}/lessons",
+            f"{_SECTION}/lessons",
             outline.add_lesson,
             permission=CREATE,
             status=201,
             problems=_CHANGE,
             body_limit=_LESSON_LIMIT,
         ),
-        patch(lesson, outline.change_lesson, permission=CREATE, problems=_CHANGE, body_limit=_LESSON_LIMIT),
-        delete(lesson, outline.remove_lesson, permission=CREATE, problems=_CHANGE),
+        patch(_LESSON, outline.change_lesson, permission=CREATE, problems=_CHANGE, body_limit=_LESSON_LIMIT),
+        delete(_LESSON, outline.remove_lesson, permission=CREATE, problems=_CHANGE),
     )

@@ -10,7 +10,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import Context, Event, Request, new_id, problems
+from kernel import Begin, Context, Event, Request, new_id, problems
 from kernel.contracts.courses import (
     CourseArchived,
     CourseChanged,
@@ -85,10 +85,12 @@ class AuthoringApi:
     def __init__(self, ctx: Context[CoursesSettings]) -> None:
         self._ctx = ctx
 
-    async def create(self, request: Request, body: NewCourse, session: Session) -> Shown:
+    async def create(self, request: Request, body: NewCourse, begin: Begin) -> Shown:
         """Begin a course; it is a draft and the caller its owner."""
         course_id, owner = new_id(), request.principal.id
-        await instructors.learn_names(session, self._ctx, [owner])
+        names = await instructors.ask_names(self._ctx, [owner])
+        session = await begin()
+        await names.learn(session)
         facts = {name: getattr(body, name) for name in _CHANGEABLE}
         currency = self._ctx.deployment.currency
         await session.run(ADD_COURSE, id=course_id, now=self._ctx.clock.now(), currency=currency, **facts)
@@ -149,13 +151,16 @@ class AuthoringApi:
         """Make an archived course a draft again."""
         return await self._step("revise", request, course_id, session)
 
-    async def add_instructor(self, request: Request, course_id: UUID, body: NewInstructor, session: Session) -> Shown:
+    async def add_instructor(self, request: Request, course_id: UUID, body: NewInstructor, begin: Begin) -> Shown:
         """Let another person teach the course too; for its owner."""
+        names = await instructors.ask_names(self._ctx, [body.user_id])
+        session = await begin()
         course = await self._lock(session, request, course_id)
         _require_owner(request, course)
         seen = await oversee(session, request, course)
-        if not await instructors.learn_names(session, self._ctx, [body.user_id]):
+        if not names.complete:
             raise problems.Invalid(fields=[problems.FieldError("body.user_id", "is nobody's id")])
+        await names.learn(session)
         position = await session.one(instructors.LAST_POSITION, of_course=course_id) + 1
         added = await session.run(
             instructors.ADD_INSTRUCTOR, course_id=course_id, user_id=body.user_id, position=position

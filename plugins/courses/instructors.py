@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # compiles on SQLite just as well
@@ -79,15 +80,26 @@ async def learn_name(session: Session, user_id: UUID, name: str) -> None:
         await session.run(OUTDATE, person=user_id, event_id=new_id())
 
 
-async def learn_names(session: Session, ctx: Context[CoursesSettings], ids: Sequence[UUID]) -> bool:
-    """Store the names of those of *ids* that are not known yet, blank for now if need be; return whether all exist.
+class Names(msgspec.Struct, frozen=True):
+    """What is to be learnt of people: their names, blank where nobody knows them, and whether all of them exist."""
+
+    found: Mapping[UUID, str]
+    complete: bool
+
+    async def learn(self, session: Session) -> None:
+        """Store the names."""
+        for user_id, name in self.found.items():
+            await learn_name(session, user_id, name)
+
+
+async def ask_names(ctx: Context[CoursesSettings], ids: Sequence[UUID]) -> Names:
+    """Return the names of those of *ids* that are not known yet; ask before the transaction that stores them.
 
     Without a provider of `users/1` nobody can tell, and everyone is taken to exist.
     """
-    known = set(await session.all(NAMED, ids=list(ids)))
+    known = set(await ctx.db.all(NAMED, ids=list(ids)))
     unknown = [one for one in ids if one not in known]
     users = ctx.services.find(USERS)
     found = await users.people(unknown) if unknown and users else {}
-    for one in unknown:
-        await learn_name(session, one, found[one].display_name if one in found else "")
-    return users is None or len(found) == len(set(unknown))
+    names = {one: found[one].display_name if one in found else "" for one in unknown}
+    return Names(names, users is None or len(found) == len(names))

@@ -116,14 +116,8 @@ class OutlineApi:
             summary=changed.summary,
             text=changed.text,
         )
-        told = LessonChanged(
-            course_id=course_id,
-            lesson_id=lesson_id,
-            title=changed.title,
-            kind=changed.kind,
-            preview=changed.preview,
-        )
-        await self._finish(seen, "change_lesson", session, course_id, told, texts=(lesson.text, changed.text))
+        texts = (lesson.text, changed.text)
+        await self._finish(seen, "change_lesson", session, course_id, _told(course_id, changed), texts=texts)
         return changed
 
     async def remove_lesson(self, request: Request, course_id: UUID, lesson_id: UUID, session: Session) -> None:
@@ -171,6 +165,16 @@ class OutlineApi:
         if seen is not None:
             await seen.record(self._ctx, session, f"courses.{act}", rendered.document, texts=texts)
         return shown(rendered)
+
+
+def _told(course_id: UUID, changed: Lesson) -> LessonChanged:
+    return LessonChanged(
+        course_id=course_id,
+        lesson_id=changed.id,
+        title=changed.title,
+        kind=changed.kind,
+        preview=changed.preview,
+    )
 
 
 def _require(affected: int) -> None:

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from kernel import SIGNED_IN, Context, Idempotency, RateLimit, Route, get, post, problems, put
 from kernel.contracts.enrollments import (
+    AccessSuspended,
     AlreadyEnrolled,
     CourseFull,
     EnrollmentRefused,
@@ -21,9 +22,11 @@ from plugins.enrollments.purchasing_api import PurchasingApi
 from plugins.enrollments.settings import EnrollmentsSettings
 
 TRIES: Final = "voucher-codes"
+_CHANGE_PROBLEMS: Final = (problems.NotFound, problems.Conflict)
 _PURCHASE_PROBLEMS: Final = (
     problems.NotFound,
     problems.Conflict,
+    AccessSuspended,
     AlreadyEnrolled,
     CourseFull,
     EnrollmentRefused,
@@ -36,11 +39,15 @@ _PURCHASE_PROBLEMS: Final = (
 
 def routes(ctx: Context[EnrollmentsSettings]) -> tuple[Route, ...]:
     """Return every route."""
-    granting, purchasing, courses = GrantingApi(ctx), PurchasingApi(ctx), CoursesApi(ctx)
-    change = (problems.NotFound, problems.Conflict)
     return (
-        get("/mine", granting.mine, permission=SIGNED_IN, problems=(problems.InvalidCursor,)),
-        get("/access/explain", granting.explain, permission=SIGNED_IN, problems=(problems.Forbidden,)),
+        *_course_routes(CoursesApi(ctx)),
+        *_purchase_routes(PurchasingApi(ctx), ctx.settings),
+        *_grant_routes(GrantingApi(ctx)),
+    )
+
+
+def _course_routes(courses: CoursesApi) -> tuple[Route, ...]:
+    return (
         get(
             "/courses/{course_id}",
             courses.roster,
@@ -53,9 +60,19 @@ def routes(ctx: Context[EnrollmentsSettings]) -> tuple[Route, ...]:
             courses.set_terms,
             permission=TERMS,
             idempotency=Idempotency.NONE,  # once or twice, the terms are the same
-            problems=change,
+            problems=_CHANGE_PROBLEMS,
         ),
-        post("/courses/{course_id}/leave", purchasing.leave, permission=SIGNED_IN, problems=(GracePeriodOver,)),
+    )
+
+
+def _purchase_routes(purchasing: PurchasingApi, settings: EnrollmentsSettings) -> tuple[Route, ...]:
+    return (
+        post(
+            "/courses/{course_id}/leave",
+            purchasing.leave,
+            permission=SIGNED_IN,
+            problems=(AccessSuspended, GracePeriodOver),
+        ),
         post(
             "/purchases",
             purchasing.buy,
@@ -63,7 +80,7 @@ def routes(ctx: Context[EnrollmentsSettings]) -> tuple[Route, ...]:
             status=201,
             idempotency=Idempotency.HANDLER,
             problems=_PURCHASE_PROBLEMS,
-            rate_limits=_tries(ctx.settings, member="voucher"),
+            rate_limits=_tries(settings, member="voucher"),
         ),
         post(
             "/vouchers/redeem",
@@ -71,7 +88,7 @@ def routes(ctx: Context[EnrollmentsSettings]) -> tuple[Route, ...]:
             permission=SIGNED_IN,
             idempotency=Idempotency.HANDLER,
             problems=_PURCHASE_PROBLEMS,
-            rate_limits=_tries(ctx.settings),
+            rate_limits=_tries(settings),
         ),
         get("/purchases", purchasing.pending, permission=MANAGE, problems=(problems.InvalidCursor,)),
         get("/purchases/{purchase_id}", purchasing.show, permission=SIGNED_IN, problems=(problems.NotFound,)),
@@ -82,16 +99,17 @@ def routes(ctx: Context[EnrollmentsSettings]) -> tuple[Route, ...]:
             idempotency=Idempotency.HANDLER,
             problems=(problems.NotFound, NothingToRefund),
         ),
-        post(
-            "/grants",
-            granting.grant,
-            permission=MANAGE,
-            status=201,
-            problems=(problems.Invalid, CourseFull),
-        ),
-        post("/grants/{grant_id}/revoke", granting.revoke, permission=MANAGE, problems=change),
-        post("/grants/{grant_id}/suspend", granting.suspend, permission=MANAGE, problems=change),
-        post("/grants/{grant_id}/resume", granting.resume, permission=MANAGE, problems=change),
+    )
+
+
+def _grant_routes(granting: GrantingApi) -> tuple[Route, ...]:
+    return (
+        get("/mine", granting.mine, permission=SIGNED_IN, problems=(problems.InvalidCursor,)),
+        get("/access/explain", granting.explain, permission=SIGNED_IN, problems=(problems.Forbidden,)),
+        post("/grants", granting.grant, permission=MANAGE, status=201, problems=(problems.Invalid, CourseFull)),
+        post("/grants/{grant_id}/revoke", granting.revoke, permission=MANAGE, problems=_CHANGE_PROBLEMS),
+        post("/grants/{grant_id}/suspend", granting.suspend, permission=MANAGE, problems=_CHANGE_PROBLEMS),
+        post("/grants/{grant_id}/resume", granting.resume, permission=MANAGE, problems=_CHANGE_PROBLEMS),
     )
 
 

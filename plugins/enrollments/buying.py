@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -25,11 +26,11 @@ from plugins.enrollments.purchases import Purchase
 from plugins.enrollments.seats import Seats
 from plugins.enrollments.settings import EnrollmentsSettings
 
-GIVEN_UP = "abandoned"
+GIVEN_UP: Final = "abandoned"
 
-BEFORE_CHARGE = failpoint("enrollments.before-charge")
-CHARGED = failpoint("enrollments.charged")  # the money is taken, the access not given
-ENROLLED = failpoint("enrollments.enrolled")  # before anybody is told
+BEFORE_CHARGE: Final = failpoint("enrollments.before-charge")
+CHARGED: Final = failpoint("enrollments.charged")  # the money is taken, the access not given
+ENROLLED: Final = failpoint("enrollments.enrolled")  # before anybody is told
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,7 +67,8 @@ class Buying:
         Raises:
             problems.NotFound: the course is not on offer.
             problems.Invalid: no course is named, and the voucher is for none.
-            EnrollmentRefused, AlreadyEnrolled, CourseFull, PriceChanged, VoucherRefused: nothing was bought.
+            EnrollmentRefused, AlreadyEnrolled, AccessSuspended, CourseFull: nothing was bought.
+            PriceChanged, VoucherRefused: nothing was bought.
             InsufficientFunds: nothing was bought; what a top-up has brought stays in the wallet.
             problems.Conflict: another purchase of the course is under way.
             problems.IdempotencyKeyReused: the key came before with another order.

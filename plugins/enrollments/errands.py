@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT is compiled for SQLite too
 
 from kernel import Context, new_id
 from kernel.database import Command, Query, Session
@@ -34,7 +35,9 @@ class Errand(msgspec.Struct, frozen=True):
     reason: str
 
 
-LEAVE: Final = Command(sa.insert(errands).values({name: bindparam(name) for name in Errand.__struct_fields__}))
+LEAVE: Final = Command(
+    insert(errands).values({name: bindparam(name) for name in Errand.__struct_fields__}).on_conflict_do_nothing()
+)
 FURTHER: Final = Query(
     sa.select(*(errands.c[name] for name in Errand.__struct_fields__))
     .where(errands.c.id > bindparam("after"))
@@ -52,9 +55,11 @@ class Errands:
         self._db = ctx.db
         self.left = asyncio.Event()  #: set once there may be a new one
 
-    async def leave(self, session: Session, kind: Kind, subject: UUID, reason: str = "") -> None:
-        """Have it done soon after the commit of *session*."""
-        await session.run(LEAVE, id=new_id(), kind=kind, subject=subject, reason=reason)
+    async def leave(
+        self, session: Session, kind: Kind, subject: UUID, reason: str = "", *, event: UUID | None = None
+    ) -> None:
+        """Have it done soon after the commit of *session*; for the same *event* once, however often that comes."""
+        await session.run(LEAVE, id=event or new_id(), kind=kind, subject=subject, reason=reason)
         session.after_commit(self.left.set)
 
     async def all(self) -> AsyncIterator[Errand]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Context, Page, PageQuery, Request, new_id, page, problems
+from kernel import Begin, Context, Page, PageQuery, Request, new_id, page, problems
 from kernel.contracts.audit import act
 from kernel.contracts.courses import COURSES
 from kernel.contracts.users import USERS
@@ -45,7 +45,7 @@ class GrantingApi:
         found = await self._ctx.db.all(GRANTS_OF, user_id=user_id, course_id=query.course_id)
         return explain(user_id, query.course_id, found, self._ctx.clock.now())
 
-    async def grant(self, request: Request, body: NewGrant, session: Session) -> Grant:
+    async def grant(self, request: Request, body: NewGrant, begin: Begin) -> Grant:
         """Give a person access to a course."""
         await self._require_existing(body)
         now = self._ctx.clock.now()
@@ -63,6 +63,7 @@ class GrantingApi:
             ends_at=body.ends_at,
             created_at=now,
         )
+        session = await begin()
         await self._granting.give(session, grant, granted_by=request.principal.id)
         await self._record(session, request, "enrollments.grant", grant, after=_facts(grant))
         return grant
@@ -98,8 +99,8 @@ class GrantingApi:
         before: dict[str, object] | None = None,
         after: dict[str, object] | None = None,
     ) -> None:
-        subject = f"grant:{grant.id}"
-        told = act(request, action, subject, before=before, after=after, reason=grant.reason)
+        subject, person = f"grant:{grant.id}", grant.user_id
+        told = act(request, action, subject, before=before, after=after, reason=grant.reason, about=person)
         await self._ctx.events.publish(session, told)
 
     async def _require_existing(self, body: NewGrant) -> None:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from kernel import Context
-from kernel.contracts.enrollments import GracePeriodOver
+from kernel.contracts.enrollments import AccessSuspended, GracePeriodOver
 from kernel.contracts.payments import PAYMENTS, NothingToRefund
 from kernel.database import Query, Session
 from plugins.enrollments.access import GRANTS_OF, Grant, is_over
@@ -78,12 +78,15 @@ class Leaving:
         """End the person's grants for the course, but for those of staff; who has none ends none.
 
         Raises:
+            AccessSuspended: one of them is suspended: leaving is no way back to the money.
             GracePeriodOver: a purchase would not be refunded, and that is not accepted.
         """
         before = {grant.id for grant in await self._own(session, user_id, course_id)}
         # Locked before the grants, as in a refund: they never wait in a circle. What completes only now is not left.
         locked = await session.all(LOCK_PAID, user_id=user_id, course_id=course_id)
         own = [grant for grant in await self._own(session, user_id, course_id) if grant.id in before]
+        if any(grant.state == "suspended" for grant in own):
+            raise AccessSuspended
         paid = [one for one in locked if one.grant_id in {grant.id for grant in own}]
         refundable = [one for one in paid if self._is_in_grace(one)]
         late = [one for one in paid if one.amount and one not in refundable]

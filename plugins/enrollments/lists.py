@@ -31,6 +31,7 @@ class Enrollment(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     starts_at: datetime
     ends_at: datetime | None
+    counts: bool  #: whether the course is open to the person now
 
 
 class RosterRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +43,7 @@ class RosterRow(msgspec.Struct, frozen=True, kw_only=True):
     state: State
     starts_at: datetime
     ends_at: datetime | None
+    counts: bool  #: whether the course is open to the person now
 
 
 class RosterEntry(RosterRow, frozen=True, kw_only=True):
@@ -86,6 +88,7 @@ def own(*, further: bool) -> Query[Enrollment]:
             grants.c.state,
             grants.c.starts_at,
             grants.c.ends_at,
+            _counts(grants).label("counts"),
         )
         .join_from(grants, courses, courses.c.id == grants.c.course_id, isouter=True)
         .where(grants.c.user_id == bindparam("user_id"), *_STANDING)
@@ -103,6 +106,7 @@ def roster(*, further: bool) -> Query[RosterRow]:
         grants.c.state,
         grants.c.starts_at,
         grants.c.ends_at,
+        _counts(grants).label("counts"),
     ).where(grants.c.course_id == bindparam("course_id"), *_STANDING)
     return Query(_paged(statement, further), RosterRow)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
 from kernel import Context, new_id, problems
-from kernel.contracts.enrollments import AlreadyEnrolled, PriceChanged
-from kernel.contracts.payments import PAYMENTS, Quote, VoucherKind, VoucherRefused
+from kernel.contracts.enrollments import AccessSuspended, AlreadyEnrolled, PriceChanged
+from kernel.contracts.payments import PAYMENTS, PriceLine, Quote, VoucherKind, VoucherRefused
 from plugins.enrollments import purchases
 from plugins.enrollments.policies import require_allowed
 from plugins.enrollments.purchases import Purchase
@@ -108,6 +109,10 @@ class Ordering:
     async def _quote(self, user_id: UUID, course_id: UUID, order: Order, use: Use | None) -> Quote:
         voucher = None if use is None or use.kind == "top-up" else order.voucher
         quote = await self._ctx.services.get(PAYMENTS).quote(user_id, course_id, voucher=voucher)
+        if use is not None and use.kind == "discount" and not any(line.amount < 0 for line in _of_voucher(quote)):
+            raise VoucherRefused(
+                "It would not lower the price; keep it for another course.", extensions={"reason": "no-discount"}
+            )
         if order.expected_total not in (None, quote.total):
             raise PriceChanged(f"It is {quote.total} now.", extensions={"quote": msgspec.to_builtins(quote)})
         return quote
@@ -129,13 +134,17 @@ class Ordering:
         return True
 
     async def _refusal(self, purchase: Purchase) -> problems.Problem:
-        owned = await self._ctx.db.first(
-            purchases.OWNED, user_id=purchase.user_id, course_id=purchase.course_id, created_at=self._ctx.clock.now()
-        )
-        if owned is not None:
+        mine = {"user_id": purchase.user_id, "course_id": purchase.course_id, "created_at": self._ctx.clock.now()}
+        if await self._ctx.db.first(purchases.SUSPENDED, **mine) is not None:
+            return AccessSuspended()
+        if await self._ctx.db.first(purchases.OWNED, **mine) is not None:
             return AlreadyEnrolled()
         # Also where that purchase has just failed: nobody is told to have what was not bought.
         return problems.Conflict("A purchase of this course is under way; wait for it.", headers={"Retry-After": "5"})
+
+
+def _of_voucher(quote: Quote) -> Iterator[PriceLine]:
+    return (line for line in quote.lines if line.source == "voucher")
 
 
 def _course(order: Order, use: Use | None) -> UUID:

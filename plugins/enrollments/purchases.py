@@ -83,6 +83,15 @@ _LIMITED: Final = (
 )
 
 
+#: Whoever was suspended does not come back by another way, until somebody resumes or revokes the grant.
+_SUSPENSION: Final = sa.select(grants.c.id).where(
+    grants.c.user_id == _value("user_id"),
+    grants.c.course_id == _value("course_id"),
+    grants.c.state == sa.literal_column("'suspended'"),
+    sa.or_(grants.c.ends_at.is_(None), grants.c.ends_at > _value("created_at")),
+)
+
+
 def _beginning(*conditions: sa.ColumnElement[bool]) -> Guarded[UUID]:
     columns = [*GIVEN, "key"]
     values = (_value(name) for name in columns)
@@ -99,10 +108,11 @@ def _beginning(*conditions: sa.ColumnElement[bool]) -> Guarded[UUID]:
     )
 
 
-#: Returns nothing where the key was used, the course is being or was bought, or is the person's already; and where the
-#: course has a number of seats, one of which has to be taken in the same transaction, with `BEGIN_SEATED`.
-BEGIN: Final = _beginning(~_ENTITLEMENT.exists(), ~_LIMITED.exists())
-BEGIN_SEATED: Final = _beginning(~_ENTITLEMENT.exists())
+#: Returns nothing where the key was used, the access is suspended, the course is being or was bought, or is the
+#: person's already; and where the course has a number of seats, one of which has to be taken in the same transaction,
+#: with `BEGIN_SEATED`.
+BEGIN: Final = _beginning(~_ENTITLEMENT.exists(), ~_SUSPENSION.exists(), ~_LIMITED.exists())
+BEGIN_SEATED: Final = _beginning(~_ENTITLEMENT.exists(), ~_SUSPENSION.exists())
 _SOURCE: Final = sa.case(
     (purchases.c.voucher_kind == sa.literal_column("'enrol'"), sa.literal_column("'voucher'")),
     else_=sa.literal_column("'purchase'"),
@@ -183,6 +193,7 @@ PURCHASE_BY_KEY: Final = Query(
     Purchase,
 )
 #: Finds what the person need not or can not buy again; also a purchase whose access is suspended.
+SUSPENDED: Final = Query(_SUSPENSION, UUID)
 OWNED: Final = Query(
     sa.union_all(
         _ENTITLEMENT,

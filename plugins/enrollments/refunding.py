@@ -1,27 +1,35 @@
-"""Ending purchases: the money goes back, and, as the institution has it, the access with it."""
+"""Ending purchases: the money goes back, and, as the institution has it, the access with it.
+
+Whoever asks for a refund is written down before payments are asked for the money. So whatever dies in between, the
+refund is finished, by the same request sent again or by the sweeper, and its act is recorded once.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
-from kernel import Context, Delivery, Request, failpoint
-from kernel.contracts.audit import act
-from kernel.contracts.payments import PAYMENTS, Charge, ChargeRefunded
+import msgspec
+
+from kernel import Context, Delivery, Request, failpoint, problems
+from kernel.contracts.payments import PAYMENTS, Charge, ChargeConflict, ChargeRefunded, NothingToRefund
 from kernel.database import Session
 from plugins.enrollments import purchases
 from plugins.enrollments.bodies import Refund
 from plugins.enrollments.errands import Errands
 from plugins.enrollments.granting import GRANT, Granting
+from plugins.enrollments.refund_requests import ASK, FIND, GIVEN, REFUSED, TAKE_STUCK, RefundRequest, hash_of
 from plugins.enrollments.seats import Seats
 from plugins.enrollments.settings import EnrollmentsSettings
 
 REFUNDED = "refunded"
 
+ASKED = failpoint("enrollments.refund-asked")  # it is written down, no money has moved
 PAID_BACK = failpoint("enrollments.paid-back")  # the money is back, the access not ended
 
 
 class Refunding:
-    """Ends the access of refunded purchases: when all went back, at any refund or never, as it is set."""
+    """Refunds purchases, and ends their access: when all went back, at any refund or never, as it is set."""
 
     def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
         self._ctx = ctx
@@ -31,7 +39,8 @@ class Refunding:
 
     async def refunded(self, session: Session, delivery: Delivery[ChargeRefunded]) -> None:
         """Have done what follows from a refund."""
-        await self._errands.leave(session, "refunded", delivery.event.purchase_id, delivery.event.reason)
+        told = delivery.event
+        await self._errands.leave(session, "refunded", told.purchase_id, told.reason, event=delivery.id)
 
     async def follow(self, purchase_id: UUID, reason: str) -> None:
         """Do what follows from a refund of the purchase, if there was one."""
@@ -41,19 +50,43 @@ class Refunding:
                 await self.end(session, charge, reason)
 
     async def refund(self, purchase_id: UUID, body: Refund, *, key: str, request: Request) -> Charge:
-        """Give back some of the price, or all that is left of it.
+        """Give back some of the price, or all that is left of it, once for each *key*.
 
         Raises:
             NothingToRefund: there is no such charge, or less left than that.
+            problems.IdempotencyKeyReused: the key came before with another request.
         """
+        asked = await self._asked(key, body)
+        if asked is None or asked.state == "refused":
+            asked = await self._ask(purchase_id, body, key, request)
+        await ASKED()
+        return await self.give(asked)
+
+    async def finish(self, before: datetime) -> None:
+        """Do what was asked for and not tried since *before*: whoever asked may have died with it."""
+        for asked in await self._ctx.db.all(TAKE_STUCK, before=before, now=self._ctx.clock.now()):
+            facts = {"action": "sweep", "purchase": str(asked.purchase_id)}
+            try:
+                await self.give(asked)
+            except (NothingToRefund, ChargeConflict) as refusal:
+                self._ctx.log.info("refund refused", **facts, problem=refusal.type)
+            except Exception:
+                # The others are not to wait for this one, which is taken up again later.
+                self._ctx.log.exception("refund stays stuck", **facts)
+
+    async def give(self, asked: RefundRequest) -> Charge:
+        """Have the refund given and settled, its act recorded with it; safe to repeat."""
         payments = self._ctx.services.get(PAYMENTS)
-        before = await payments.find_charge(purchase_id)
-        after = await payments.refund(purchase_id, body.amount, key=key, reason=body.reason)
+        try:
+            after = await payments.refund(asked.purchase_id, asked.amount, key=asked.key, reason=asked.reason)
+        except (NothingToRefund, ChargeConflict):
+            await self._ctx.db.run(REFUSED, request_key=asked.key)
+            raise
         await PAID_BACK()
         async with self._ctx.db.transaction() as session:
-            await self.end(session, after, body.reason)
-            if before is not None and _left(after) < _left(before):  # else this key has done it before
-                await self._record(session, before, after, body.reason, request)
+            await self.end(session, after, asked.reason)
+            if await session.run(GIVEN, request_key=asked.key):
+                await self._ctx.events.publish(session, asked.told(after))
         return after
 
     async def end(self, session: Session, charge: Charge, reason: str) -> None:
@@ -62,6 +95,24 @@ class Refunding:
             await self._end_whole(session, charge.purchase_id, reason)
         elif charge.refunded and self._ctx.settings.refund_ends_access == "any":
             await self._end_access(session, charge.purchase_id)
+
+    async def _ask(self, purchase_id: UUID, body: Refund, key: str, request: Request) -> RefundRequest:
+        """Write the request down, or find the one of a twin."""
+        charge = await self._ctx.services.get(PAYMENTS).find_charge(purchase_id)
+        if charge is None:
+            raise NothingToRefund(f"The purchase {purchase_id} was never charged.")
+        asked = RefundRequest.of(request, body, charge, key=key, now=self._ctx.clock.now())
+        written = await self._ctx.db.first(ASK, **msgspec.structs.asdict(asked)) or await self._asked(key, body)
+        if written is None or written.state == "refused":  # a twin was refused at this moment
+            raise problems.RequestInProgress("Repeat it in a moment.", headers={"Retry-After": "1"})
+        return written
+
+    async def _asked(self, key: str, body: Refund) -> RefundRequest | None:
+        """Return what was asked for with the key before."""
+        asked = await self._ctx.db.first(FIND, request_key=key)
+        if asked is not None and asked.request_hash != hash_of(body):
+            raise problems.IdempotencyKeyReused("Choose a new key for a new refund.")
+        return asked
 
     async def _end_whole(self, session: Session, purchase_id: UUID, reason: str) -> None:
         now = self._ctx.clock.now()
@@ -80,19 +131,3 @@ class Refunding:
         grant = None if purchase is None else await session.first(GRANT, grant_id=purchase.grant_id)
         if grant is not None:
             await self._granting.revoke(session, grant, REFUNDED)
-
-    async def _record(self, session: Session, before: Charge, after: Charge, reason: str, request: Request) -> None:
-        told = act(
-            request,
-            "enrollments.refund_purchase",
-            f"purchase:{after.purchase_id}",
-            before={"refunded": before.refunded},
-            after={"refunded": after.refunded},
-            reason=reason,
-        )
-        await self._ctx.events.publish(session, told)
-
-
-def _left(charge: Charge) -> tuple[int, bool]:
-    """Return what is left of *charge*: the money, and the use of a voucher."""
-    return charge.amount - charge.refunded, not charge.returned

@@ -59,7 +59,7 @@ class Snapshots:
 
     async def changed(self, session: Session, delivery: Delivery[Event]) -> None:
         """Have the course asked for as it is now: the events of several handlers come in no order among each other."""
-        await self._errands.leave(session, "course", UUID(delivery.key))
+        await self._errands.leave(session, "course", UUID(delivery.key), event=delivery.id)
 
     async def renew(self, course_id: UUID, reason: str) -> None:
         """Remember the course as it is now."""

@@ -24,11 +24,12 @@ class Sweeper:
         self._granting = ctx.own(Granting)
 
     async def sweep(self) -> None:
-        """Settle the purchases that are stuck, and tell of the grants that have begun and of those that are over."""
+        """Settle the purchases and refunds that are stuck, and tell of grants that have begun and that are over."""
         now = self._ctx.clock.now()
         before = now - timedelta(seconds=self._ctx.settings.stuck_after)
         for purchase in await self._ctx.db.all(purchases.TAKE_STUCK, before=before, now=now):
             await self._settle(purchase)
+        await self._refunding.finish(before)
         for grant in await self._ctx.db.all(BEGUN, now=now):
             async with self._ctx.db.transaction() as session:
                 await self._granting.begin(session, grant)

@@ -15,6 +15,7 @@ _BEGINNING: Final = sa.text("announce_at IS NOT NULL AND state = 'active' AND en
 _ENDING: Final = sa.text("ends_at IS NOT NULL AND ended_at IS NULL")
 _ACTIVE: Final = sa.text("state IN ('pending', 'completed')")
 _PENDING: Final = sa.text("state = 'pending'")
+_ASKED: Final = sa.text("state = 'asked'")
 
 #: Each row is a reason why a person may take a course; access is the sum of those that count now.
 grants: Final = sa.Table(
@@ -109,4 +110,32 @@ errands: Final = sa.Table(
     Column("kind", sa.Text, nullable=False),
     Column("subject", sa.Uuid, nullable=False),  #: the course or purchase
     Column("reason", sa.Text, nullable=False),
+)
+
+#: Refunds that somebody has asked for: written before payments are asked, so that whatever dies the refund is finished
+#: and its act recorded. What was asked under a key never changes; who did is forgotten once it is `given` or `refused`.
+refund_requests: Final = sa.Table(
+    "refund_requests",
+    metadata,
+    Column("key", sa.Text, primary_key=True),  #: the refund's at payments
+    Column("request_hash", sa.LargeBinary, nullable=False),
+    Column("purchase_id", sa.Uuid, nullable=False),
+    Column("amount", sa.BigInteger),
+    Column("reason", sa.Text, nullable=False),
+    Column("actor", sa.Uuid),
+    Column("acting_as", sa.Uuid),
+    Column("origin", sa.Text, nullable=False),
+    Column("state", sa.Text, nullable=False),
+    Column("tried_at", Timestamp, nullable=False),  #: when payments were last to be asked
+    sa.Index("ix_refund_requests_asked", "tried_at", postgresql_where=_ASKED, sqlite_where=_ASKED),
+)
+
+#: What a person's key was first sent with to use a voucher. A top-up leaves its key with payments, a purchase here:
+#: only this row keeps one key from doing both.
+voucher_requests: Final = sa.Table(
+    "voucher_requests",
+    metadata,
+    Column("user_id", sa.Uuid, primary_key=True),
+    Column("key", sa.Text, primary_key=True),
+    Column("request_hash", sa.LargeBinary, nullable=False),
 )

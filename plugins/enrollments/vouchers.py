@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 import msgspec
+from sqlalchemy import bindparam
+from sqlalchemy.dialects.postgresql import insert  # compiles on SQLite just as well
 
-from kernel import Context
+from kernel import Context, problems
 from kernel.contracts.payments import PAYMENTS, Redemption
+from kernel.database import Query
 from plugins.enrollments import purchases
 from plugins.enrollments.bodies import Body
 from plugins.enrollments.buying import Buying, Receipt
 from plugins.enrollments.ordering import Code, Order, Ordering
 from plugins.enrollments.settings import EnrollmentsSettings
+from plugins.enrollments.tables import voucher_requests
+
+#: Returns what the key is for: this request, if it is new, or the one that came first with it.
+CLAIM: Final = Query(
+    insert(voucher_requests)
+    .values({name: bindparam(name) for name in ("user_id", "key", "request_hash")})
+    .on_conflict_do_update(
+        index_elements=[voucher_requests.c.user_id, voucher_requests.c.key],
+        set_={"request_hash": voucher_requests.c.request_hash},
+    )
+    .returning(voucher_requests.c.request_hash),
+    bytes,
+)
 
 
 class AnyVoucher(Body, frozen=True, kw_only=True):
@@ -46,15 +63,21 @@ class Vouchers:
 
         Raises:
             VoucherRefused: it brings nothing; `needs-course` where it is used by buying a course that nobody named.
+            problems.IdempotencyKeyReused: the key came before with another request, also with one that was refused.
             And whatever `Buying.buy` raises.
         """
         own_key = f"voucher {key}"  # it holds a space, so it is none of a purchase's
+        order = Order(course_id=typed.course_id, expected_total=typed.expected_total, voucher=typed.code)
+        await self._claim(user_id, key, self._ordering.hash_of(order))
         if not await self._buys(user_id, own_key, typed):
             credit = await self._ctx.services.get(PAYMENTS).redeem(user_id, typed.code, key=own_key)
             return Brought(credit=credit), False
-        order = Order(course_id=typed.course_id, expected_total=typed.expected_total, voucher=typed.code)
         bought = await self._buying.buy(user_id, own_key, order)
         return Brought(receipt=bought.receipt), bought.replayed
+
+    async def _claim(self, user_id: UUID, key: str, request_hash: bytes) -> None:
+        if await self._ctx.db.one(CLAIM, user_id=user_id, key=key, request_hash=request_hash) != request_hash:
+            raise problems.IdempotencyKeyReused("Choose a new key for another voucher.")
 
     async def _buys(self, user_id: UUID, key: str, typed: AnyVoucher) -> bool:
         """Return whether a course is bought with the voucher, or was with this *key*."""

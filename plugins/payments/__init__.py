@@ -23,6 +23,7 @@ from kernel.contracts.payments import (
 )
 from kernel.contracts.payments_http import MANAGE_VOUCHERS
 from kernel.contracts.personal_data import PERSONAL_DATA
+from kernel.contracts.users import USERS
 from plugins.payments import migrations
 from plugins.payments.api import ADJUST, REFUND, VIEW_ANY, payments_routes
 from plugins.payments.commands import COMMANDS
@@ -41,7 +42,7 @@ class PaymentsPlugin(Plugin[PaymentsSettings]):
         summary="Wallets on a double-entry ledger, vouchers, prices, charges and refunds",
         provides=(PAYMENTS, PERSONAL_DATA),
         requires=(COURSES,),
-        wants=(PRICE_RULE,),
+        wants=(PRICE_RULE, USERS),
         publishes=(
             ActRecorded,
             ChargeRefunded,

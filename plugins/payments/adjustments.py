@@ -27,7 +27,7 @@ class NewAdjustment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     amount: Annotated[int, msgspec.Meta(ge=-MAX_AMOUNT, le=MAX_AMOUNT)]
     credit: Credit
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
 
     def __post_init__(self) -> None:
         if self.amount == 0:

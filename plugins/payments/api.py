@@ -11,6 +11,7 @@ from aiohttp import web
 
 from kernel import (
     SIGNED_IN,
+    Begin,
     Context,
     Idempotency,
     Page,
@@ -20,6 +21,8 @@ from kernel import (
     get,
     post,
     problems,
+    stream_csv,
+    wants_csv,
 )
 from kernel.contracts.audit import ActRecorded, act
 from kernel.contracts.payments import (
@@ -30,17 +33,13 @@ from kernel.contracts.payments import (
     NothingToRefund,
     Quote,
 )
-from kernel.contracts.payments_http import (
-    StatementLine,
-    Wallet,
-)
-from kernel.database import Session
+from kernel.contracts.payments_http import StatementLine, Wallet
+from kernel.contracts.users import USERS
 from plugins.payments.adjustments import Adjusted, Adjustments, NewAdjustment
-from plugins.payments.export import wants_csv
 from plugins.payments.refunds import Refunds, Wish
 from plugins.payments.service import PaymentsService
 from plugins.payments.settings import PaymentsSettings
-from plugins.payments.spreadsheet import stream_statement
+from plugins.payments.spreadsheet import COLUMNS, table_of
 from plugins.payments.voucher_api import voucher_routes
 from plugins.payments.wallets import Wallets
 
@@ -59,7 +58,7 @@ class NewRefund(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Money to give back."""
 
     amount: Annotated[int, msgspec.Meta(ge=1, le=MAX_AMOUNT)] | None = None  #: None for all that is left
-    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"\S")]
 
 
 class PaymentsApi:
@@ -86,6 +85,7 @@ class AdministrationApi:
     """What administrators do with vouchers and other people's money."""
 
     def __init__(self, ctx: Context[PaymentsSettings]) -> None:
+        self._services = ctx.services
         self._service = ctx.own(PaymentsService)
         self._wallets = ctx.own(Wallets)
         self._adjustments = ctx.own(Adjustments)
@@ -101,9 +101,16 @@ class AdministrationApi:
         """List the movements of a person's wallet, the newest first; with `Accept: text/csv` all, as a table."""
         return await _statement(self._wallets, request, user_id, query)
 
-    async def adjust(self, request: Request, user_id: UUID, body: NewAdjustment, session: Session) -> Adjusted:
+    async def adjust(self, request: Request, user_id: UUID, body: NewAdjustment, begin: Begin) -> Adjusted:
         """Put credit into a person's wallet, or take it out."""
-        return await self._adjustments.adjust(session, request, user_id, body)
+        if body.amount > 0:  # out of the wallet of somebody who is gone it may always be taken
+            await self._require_somebody(user_id)
+        return await self._adjustments.adjust(await begin(), request, user_id, body)
+
+    async def _require_somebody(self, user_id: UUID) -> None:
+        users = self._services.find(USERS)
+        if users is not None and user_id not in await users.people([user_id]):
+            raise problems.Invalid(fields=[problems.FieldError("path.user_id", "is nobody's id")])
 
     async def charge(self, purchase_id: UUID) -> Charge:
         """Return what was taken for a purchase."""
@@ -158,8 +165,8 @@ def _administration_routes(api: AdministrationApi) -> Iterable[Route]:
 async def _statement(
     wallets: Wallets, request: Request, user_id: UUID, query: PageQuery
 ) -> Page[StatementLine] | web.StreamResponse:
-    if wants_csv(request.http.headers.get("Accept", "")):
-        return await stream_statement(request.http, wallets.whole_statement(user_id))
+    if wants_csv(request.http):
+        return await stream_csv(request.http, "statement", COLUMNS, table_of(wallets.whole_statement(user_id)))
     return await wallets.statement(user_id, query)
 
 
@@ -171,4 +178,5 @@ def _refund_act(request: Request, before: Charge, after: Charge, reason: str) ->
         before={"refunded": before.refunded},
         after={"refunded": after.refunded},
         reason=reason,
+        about=after.user_id,
     )

@@ -38,10 +38,10 @@ CODES_AGAIN_FOR: Final = timedelta(hours=24)
 _LAST_ID: Final = UUID(int=2**128 - 1)
 _ROWS_AT_ONCE: Final = 500  # so that a large batch does not keep the process from serving others
 
-#: Uses of its vouchers that were not given back.
+#: Uses of its vouchers that were not given back; looks at none of those that nobody has used.
 _REDEEMED: Final = (
     sa.select(sa.func.coalesce(sa.func.sum(vouchers.c.uses), 0))
-    .where(vouchers.c.batch_id == voucher_batches.c.id)
+    .where(vouchers.c.batch_id == voucher_batches.c.id, vouchers.c.used)
     .scalar_subquery()
     .label("redeemed")
 )

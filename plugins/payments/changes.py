@@ -25,9 +25,11 @@ class BatchChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     valid_until: Moment | msgspec.UnsetType | None = msgspec.UNSET  #: None for never
 
 
-#: Lets two changes of a batch wait for each other, so that the second knows of the first.
+#: Lets two changes of a batch wait for each other, so that the second knows of the first. A redemption has its
+#: voucher and then refers to the batch; it does not wait here, since who changes the batch may wait for that voucher.
 LOCK_BATCH: Final = Query(
-    sa.select(voucher_batches.c.id).where(voucher_batches.c.id == bindparam("batch")).with_for_update(), UUID
+    sa.select(voucher_batches.c.id).where(voucher_batches.c.id == bindparam("batch")).with_for_update(key_share=True),
+    UUID,
 )
 CHANGE_BATCH: Final = Command(
     sa.update(voucher_batches)

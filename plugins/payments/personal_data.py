@@ -86,7 +86,8 @@ _WHY: Final = "books have to be kept for as long as the law says; your number le
 RECEIPT: Final = Receipt(
     kept=(
         Kept(
-            what="your number's wallet and every movement of it, with what was noted at refunds and adjustments",
+            what="your number's wallet, the credit that was left in it, and every movement, with what was noted at "
+            "refunds and adjustments",
             why=_WHY,
         ),
         Kept(what="your number beside vouchers that you redeemed or made", why=_WHY),

@@ -6,6 +6,7 @@ request was the same shows in the voucher.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -131,22 +132,8 @@ class Redeeming:
             raise problems.Conflict(f"The wallet can not hold {amount} more: its limit is {MAX_BALANCE}.")
 
     def _values(self, user_id: UUID, voucher: Voucher, key: str) -> dict[str, object]:
-        now, amount, currency = self._ctx.clock.now(), _amount(voucher), voucher.currency
-        id_ = new_id()
-        movement = Movement(
-            id=id_,
-            key=f"{VOUCHER}:{id_}",
-            kind=VOUCHER,
-            user_id=user_id,
-            account=VOUCHER_FLOAT,
-            amount=amount,
-            promotional=amount if voucher.credit == "promotional" else 0,
-            currency=currency,
-            course_id=None,
-            reference=voucher.id,
-            reason="",
-            created_at=now,
-        )
+        movement = _movement(user_id, voucher, self._ctx.clock.now())
+        amount, currency = movement.amount, movement.currency
         redeemed = VoucherRedeemed(
             user_id=user_id, voucher_id=voucher.id, batch_id=voucher.batch_id, amount=amount, currency=currency
         )
@@ -160,10 +147,28 @@ class Redeeming:
             "redemption_batch_id": voucher.batch_id,
             "redemption_amount": amount,
             "redemption_request_key": key,
-            "redemption_created_at": now,
+            "redemption_created_at": movement.created_at,
             **self._ctx.events.row(redeemed, "redeemed_"),
             **self._ctx.events.row(topped_up, "topped_up_"),
         }
+
+
+def _movement(user_id: UUID, voucher: Voucher, now: datetime) -> Movement:
+    id_, amount = new_id(), _amount(voucher)
+    return Movement(
+        id=id_,
+        key=f"{VOUCHER}:{id_}",
+        kind=VOUCHER,
+        user_id=user_id,
+        account=VOUCHER_FLOAT,
+        amount=amount,
+        promotional=amount if voucher.credit == "promotional" else 0,
+        currency=voucher.currency,
+        course_id=None,
+        reference=voucher.id,
+        reason="",
+        created_at=now,
+    )
 
 
 def _again(earlier: Earlier, voucher: Voucher | None) -> Redeemed:

@@ -210,7 +210,7 @@ def _conflict(wish: Wish) -> ChargeConflict:
 
 def _too_little(charge: Charge) -> NothingToRefund:
     left = charge.amount - charge.refunded
-    return NothingToRefund(f"{left} of {charge.amount} {charge.currency} (minor units) are left.")
+    return NothingToRefund(f"At most {left} of {charge.amount} {charge.currency} (minor units) can go back.")
 
 
 def _refunded(after: Charge, amount: int, reason: str) -> ChargeRefunded:

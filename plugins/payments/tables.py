@@ -179,8 +179,11 @@ vouchers: Final = sa.Table(
     Column("uses", sa.Integer, nullable=False),
     Column("max_uses", sa.Integer, nullable=False),
     Column("withdrawn", sa.Boolean, nullable=False),
+    Column("used", sa.Boolean, sa.Computed("uses > 0", persisted=True)),
     UniqueConstraint("batch_id", "number"),
     CheckConstraint("uses BETWEEN 0 AND max_uses", name="uses"),
+    # By `used` and not by `uses`: while a voucher stays used, PostgreSQL need not touch an index for one more use.
+    sa.Index("ix_vouchers_used", "batch_id", postgresql_where=sa.text("used"), sqlite_where=sa.text("used = 1")),
 )
 
 #: One use of a voucher by one person, whose uses of it `number` counts from 1. A top-up has the id of its transfer,

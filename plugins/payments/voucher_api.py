@@ -78,7 +78,7 @@ class BatchesApi:
     ) -> Answer[Encoded[VoucherCodes]]:
         """Make vouchers. Only this answer shows their codes, with `Accept: text/csv` as a table."""
         made = await self._batches.create(session, body, request)
-        return answer_with(made, request.http.headers.get("Accept", ""))
+        return answer_with(made, request.http)
 
     async def list_batches(self, query: BatchQuery) -> Page[VoucherBatch]:
         """List the batches of vouchers, the newest first."""

@@ -77,6 +77,7 @@ class ErasureSeen(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     created_at: datetime
     done_at: datetime | None
+    receipt_unsent_at: datetime | None  #: when it was given up to tell the person what came of it by mail
     steps: tuple[StepSeen, ...]
 
 
@@ -90,38 +91,36 @@ class PrivacyApi:
         self._erasing = ctx.own(Erasing)
 
     def routes(self) -> Iterable[Route]:
-        limits, absent = (RateLimit(self._ctx.settings.exports),), (problems.NotFound,)
+        yield from self._export_routes()
+        yield from self._erasure_routes()
+
+    def _export_routes(self) -> Iterable[Route]:
+        one, own = "/exports/{export_id}", (problems.Forbidden, problems.NotFound)
+        yield post(
+            "/exports",
+            self.ask_export,
+            permission=SIGNED_IN,
+            status=202,
+            rate_limits=(RateLimit(self._ctx.settings.exports),),
+            idempotency=Idempotency.NONE,  # while one is in the making, it is that one
+            problems=(problems.Forbidden,),
+        )
+        yield get("/exports", self.exports, permission=SIGNED_IN, problems=(problems.Forbidden, problems.InvalidCursor))
+        yield get(one, self.export, permission=SIGNED_IN, problems=own)
+        yield get(f"{one}/archive", self.archive, permission=SIGNED_IN, timeout=DOWNLOAD_SECONDS, problems=own)
+
+    def _erasure_routes(self) -> Iterable[Route]:
+        none = Idempotency.NONE  # nobody is erased twice
         own = (problems.Forbidden, problems.Invalid, LastAdministrator)
-        none = Idempotency.NONE
-        return (
-            post(
-                "/exports",
-                self.ask_export,
-                permission=SIGNED_IN,
-                status=202,
-                rate_limits=limits,
-                idempotency=none,
-                problems=(problems.Forbidden,),
-            ),
-            get("/exports", self.exports, permission=SIGNED_IN, problems=(problems.Forbidden, problems.InvalidCursor)),
-            get("/exports/{export_id}", self.export, permission=SIGNED_IN, problems=(problems.Forbidden, *absent)),
-            get(
-                "/exports/{export_id}/archive",
-                self.archive,
-                permission=SIGNED_IN,
-                timeout=DOWNLOAD_SECONDS,
-                problems=(problems.Forbidden, *absent),
-            ),
-            post("/erasures", self.erase_own, permission=SIGNED_IN, status=202, idempotency=none, problems=own),
-            get("/erasures/{erasure_id}", self.erasure, permission=SIGNED_IN, problems=absent),
-            post(
-                "/accounts/{user_id}/erasure",
-                self.erase,
-                permission=ERASE,
-                status=202,
-                idempotency=none,
-                problems=(*absent, LastAdministrator),
-            ),
+        yield post("/erasures", self.erase_own, permission=SIGNED_IN, status=202, idempotency=none, problems=own)
+        yield get("/erasures/{erasure_id}", self.erasure, permission=SIGNED_IN, problems=(problems.NotFound,))
+        yield post(
+            "/accounts/{user_id}/erasure",
+            self.erase,
+            permission=ERASE,
+            status=202,
+            idempotency=none,
+            problems=(problems.NotFound, LastAdministrator),
         )
 
     async def ask_export(self, request: Request) -> Export:
@@ -214,6 +213,7 @@ class PrivacyApi:
             state=erasure.state,
             created_at=erasure.created_at,
             done_at=erasure.done_at,
+            receipt_unsent_at=erasure.unsent_at,
             steps=tuple(_step(step, on=step.plugin in on) for step in steps),
         )
 

@@ -18,7 +18,7 @@ from kernel.database import Command, Query
 from plugins.privacy.settings import PrivacySettings
 from plugins.privacy.tables import contributors
 
-LIMIT: Final = 120.0  # seconds that one plugin has for an erasure
+LIMIT: Final = 120.0  # seconds that one plugin has to erase; its files are scrubbed after it, however long that takes
 KERNEL_FOLDER: Final = "kernel"
 
 
@@ -48,6 +48,10 @@ class Contributor:
             erased=tuple(what for receipt in receipts for what in receipt.erased),
             kept=tuple(kept for receipt in receipts for kept in receipt.kept),
         )
+
+    async def scrub(self) -> None:
+        """Remove from the plugin's files what it erased."""
+        await self.traces.scrub()
 
     def _identifiers(self, subject: Subject) -> Identifiers:
         alias = recipient_of(self.secrets, subject.email) if subject.email else ""

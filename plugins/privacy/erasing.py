@@ -12,11 +12,11 @@ import msgspec
 from kernel import Context, errors
 from kernel.contracts.auth import AUTH, LastAdministrator
 from kernel.contracts.mail import MAIL, requested
-from kernel.contracts.personal_data import Subject
+from kernel.contracts.personal_data import Kept, Receipt, Subject
 from plugins.privacy import erasures
 from plugins.privacy.contributors import Contributor, Roll
 from plugins.privacy.erasures import Erasure, Step
-from plugins.privacy.receipts import receipt_message
+from plugins.privacy.receipts import ADDRESS_FORGOTTEN, ADDRESS_TAKEN, added, receipt_message
 from plugins.privacy.retrying import delay_after
 from plugins.privacy.settings import PrivacySettings
 
@@ -24,6 +24,12 @@ LEASE: Final = timedelta(minutes=10)
 #: Longer than any request or event handler may take: what they read before has come to rest after it.
 SETTLING: Final = timedelta(seconds=60)
 MAIL_PAUSE: Final = timedelta(seconds=5)  # between two looks whether the receipt has left
+#: Longer than `mail/1` tries to send a mail: one that has not left by then was lost before it came there.
+MAIL_LIMIT: Final = timedelta(days=4)
+MAILS: Final = 2  # tries, each for as long
+#: However long a plugin fails, and whatever becomes of the receipt: no erasure that is under way knows an address for
+#: longer, unless those that wait for plugins may.
+ADDRESS_LIMIT: Final = timedelta(days=14)
 
 
 class Overtaken(errors.LyceumError):
@@ -66,8 +72,9 @@ class Erasing:
     async def _take_up(self, on: Mapping[str, Contributor]) -> None:
         """Go on with what waited for those that are *on* again; forget the addresses that waited too long."""
         await self._ctx.db.run(erasures.RESUME, plugins=sorted(on), now=self._now)
-        before = self._now - timedelta(days=self._ctx.settings.address_days)
-        await self._ctx.db.run(erasures.FORGET_ADDRESSES, before=before)
+        kept = timedelta(days=self._ctx.settings.address_days)
+        before, long_before = self._now - kept, self._now - max(kept, ADDRESS_LIMIT)
+        await self._ctx.db.run(erasures.FORGET_ADDRESSES, before=before, long_before=long_before)
 
     async def _claim(self) -> Erasure | None:
         return await self._ctx.db.first(erasures.CLAIM, now=self._now, until=self._now + LEASE)
@@ -94,7 +101,7 @@ class Erasing:
         left = await self._ask(erasure, on, erasures.UNANSWERED, erasures.ANSWERED)
         if left is not None:
             await self._put_off(erasure, left)
-        elif erasure.receipt_id is None:
+        elif erasure.receipt_id is None and erasure.unsent_at is None:
             await self._mail(erasure)
         else:  # it had been done before, but for plugins that were off
             await self._ctx.db.run(erasures.ASK_AGAIN, erasure=erasure.id, now=self._now)
@@ -103,23 +110,33 @@ class Erasing:
     async def _mail(self, erasure: Erasure) -> None:
         """Tell the person what came of it, once: the mail and the next state commit together."""
         if erasure.sealed_email is None:
-            return await self._move_to_confirming(erasure)
+            return await self._give_up_mail(erasure)
         steps = await self._ctx.db.all(erasures.STEPS, erasure=erasure.id)
-        message = receipt_message(self._subject(erasure).email, steps, deployment=self._ctx.deployment.name)
+        message = receipt_message(self._email(erasure), steps, deployment=self._ctx.deployment.name)
         again = self._now + SETTLING
         async with self._ctx.db.transaction() as session:
             mail = await self._ctx.events.publish(session, requested(self._ctx.secrets, message))
-            values = {"before": erasure.state, "after": erasures.MAILING, "again": again, "mail": mail}
-            if not await session.run(erasures.MOVE, erasure=erasure.id, until=self._now + MAIL_PAUSE, **values):
+            values = {"before": erasure.state, "asked_for": erasure.mails, "again": again, "mail": mail}
+            if not await session.run(erasures.AWAIT, erasure=erasure.id, until=self._now + MAIL_PAUSE, **values):
                 raise Overtaken
         return None
 
     async def _await_mail(self, erasure: Erasure) -> None:
-        provider = self._ctx.services.find(MAIL)
+        provider, asked_at = self._ctx.services.find(MAIL), (erasure.again_at or self._now) - SETTLING
         if erasure.receipt_id and provider and await provider.has_left(erasure.receipt_id):
             await self._move(erasure, erasures.CONFIRMING, erasure.again_at or self._now)
-        else:
+        elif self._now < asked_at + MAIL_LIMIT:
             await self._put_off(erasure, self._now + MAIL_PAUSE)
+        elif erasure.mails < MAILS:
+            await self._mail(erasure)
+        else:
+            await self._give_up_mail(erasure)
+
+    async def _give_up_mail(self, erasure: Erasure) -> None:
+        """Note that nobody was told what came of it, and go on: the address is not to be kept for that."""
+        self._ctx.log.error("receipt of an erasure not sent", action="erasure", erasure=str(erasure.id))
+        values = {"before": erasure.state, "now": self._now, "until": self._now + SETTLING}
+        await self._ctx.db.run(erasures.GIVE_UP_MAIL, erasure=erasure.id, **values)
 
     async def _confirm(self, erasure: Erasure, on: Mapping[str, Contributor]) -> None:
         left = await self._ask(erasure, on, erasures.ANSWERED, erasures.CONFIRMED)
@@ -127,6 +144,8 @@ class Erasing:
         if left is not None:
             await self._put_off(erasure, left)
         elif all(step.state == erasures.CONFIRMED for step in steps):
+            await self._ctx.db.run(erasures.FORGET_ADDRESS, erasure=erasure.id)
+            await on[self._ctx.name].scrub()
             await self._end(erasure, erasures.DONE)
             self._ctx.log.info("erasure done", action="erasure", erasure=str(erasure.id))
         else:
@@ -147,7 +166,9 @@ class Erasing:
     async def _ask_one(self, erasure: Erasure, step: Step, contributor: Contributor, after: str) -> None:
         place = {"erasure": erasure.id, "of_plugin": step.plugin}
         try:
-            receipt = await contributor.erase(self._subject(erasure))
+            receipt = added(step.receipt, await self._answer(erasure, contributor))
+            if after == erasures.CONFIRMED:
+                await contributor.scrub()
         except Exception as error:
             self._log_failure(erasure, step.plugin, error)
             attempts = step.attempts + 1
@@ -157,9 +178,21 @@ class Erasing:
             told = msgspec.to_builtins(receipt)
             await self._ctx.db.run(erasures.ANSWER, **place, new_state=after, told=told, now=self._now)
 
-    def _subject(self, erasure: Erasure) -> Subject:
-        email = self._ctx.secrets.unseal(erasure.sealed_email).decode() if erasure.sealed_email else ""
-        return Subject(user_id=erasure.user_id, email=email)
+    async def _answer(self, erasure: Erasure, contributor: Contributor) -> Receipt:
+        """Have one plugin erase: by the address only while no other account has it, whose data it would lead to."""
+        email = self._email(erasure)
+        if not email:
+            return await self._answer_by_number(erasure, contributor, ADDRESS_FORGOTTEN)
+        if await self._ctx.services.get(AUTH).holder(email) not in (None, erasure.user_id):
+            return await self._answer_by_number(erasure, contributor, ADDRESS_TAKEN)
+        return await contributor.erase(Subject(user_id=erasure.user_id, email=email))
+
+    async def _answer_by_number(self, erasure: Erasure, contributor: Contributor, left: Kept) -> Receipt:
+        receipt = await contributor.erase(Subject(user_id=erasure.user_id, email=""))
+        return msgspec.structs.replace(receipt, kept=(*receipt.kept, left))
+
+    def _email(self, erasure: Erasure) -> str:
+        return self._ctx.secrets.unseal(erasure.sealed_email).decode() if erasure.sealed_email else ""
 
     async def _move_to_confirming(self, erasure: Erasure) -> None:
         await self._move(erasure, erasures.CONFIRMING, self._now + SETTLING)

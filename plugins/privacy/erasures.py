@@ -4,8 +4,10 @@
       ↓        ↑                    ↓
     refused    └───── waiting ──────┘
 
-`erasing` asks every plugin once. `mailing` waits until the receipt has left, because the address goes with it.
-`confirming` asks all of them once more, a minute later: what was under way at the first time has arrived by then.
+`erasing` asks every plugin once. `mailing` waits until the receipt has left, because the address goes with it: some
+days, then it is asked for once more, and after as many days given up.
+`confirming` asks all of them once more, a minute later: what was under way at the first time has arrived by then. After
+that the files of each are scrubbed, once, and last those that hold the address.
 `waiting` is for plugins that are off; when they are on again, it begins anew with them.
 """
 
@@ -48,6 +50,8 @@ class Erasure(msgspec.Struct, frozen=True):
     created_at: datetime
     again_at: datetime | None
     receipt_id: UUID | None
+    mails: int
+    unsent_at: datetime | None
     done_at: datetime | None
 
 
@@ -112,14 +116,42 @@ MOVE: Final = Command(
     .where(_THIS, erasures.c.state == bindparam("before"))
     .values(state=bindparam("after"), next_at=_UNTIL, again_at=bindparam("again"), receipt_id=bindparam("mail"))
 )
+#: To waiting for a mail, which is the first one or takes the place of the one that does not leave, once.
+AWAIT: Final = Command(
+    sa.update(erasures)
+    .where(_THIS, erasures.c.state == bindparam("before"), erasures.c.mails == bindparam("asked_for"))
+    .values(
+        state=MAILING,
+        next_at=_UNTIL,
+        again_at=bindparam("again"),
+        receipt_id=bindparam("mail"),
+        mails=erasures.c.mails + 1,
+    )
+)
+#: Goes on without the receipt, which nobody will get.
+GIVE_UP_MAIL: Final = Command(
+    sa.update(erasures)
+    .where(_THIS, erasures.c.state == bindparam("before"))
+    .values(state=CONFIRMING, next_at=_UNTIL, unsent_at=_NOW)
+)
+FORGET_ADDRESS: Final = Command(sa.update(erasures).where(_THIS).values(sealed_email=sa.null()))
 END: Final = Command(
     sa.update(erasures)
     .where(_THIS, erasures.c.state == bindparam("before"))
     .values(state=bindparam("after"), next_at=sa.null(), sealed_email=sa.null(), done_at=bindparam("ended"))
 )
+#: Of those that wait for plugins that are off, and, later, of those that come to no end for another reason.
 FORGET_ADDRESSES: Final = Command(
     sa.update(erasures)
-    .where(erasures.c.state == WAITING, erasures.c.created_at < bindparam("before"))
+    .where(
+        sa.or_(
+            sa.and_(erasures.c.state == WAITING, erasures.c.created_at < bindparam("before")),
+            sa.and_(
+                erasures.c.state.in_((ERASING, MAILING, CONFIRMING)), erasures.c.created_at < bindparam("long_before")
+            ),
+        ),
+        erasures.c.sealed_email.is_not(None),
+    )
     .values(sealed_email=sa.null())
 )
 #: Erasures that wait for a plugin that is on again.

@@ -26,8 +26,8 @@ class PrivacyPersonalData:
         self._exports = ctx.own(Exports)
 
     async def export(self, subject: Subject) -> AsyncIterator[Document]:
-        if found := await self._exports.own(subject.user_id, limit=LISTED, before=None):
-            yield document("exports.json", found)
+        if exports := await self._exports.own(subject.user_id, limit=LISTED, before=None):
+            yield document("exports.json", exports)
 
     async def erase(self, subject: Subject) -> Receipt:
         await self._ctx.db.run(FORGET_PERSON, person=subject.user_id)

@@ -61,6 +61,8 @@ erasures: Final = sa.Table(
     Column("next_at", Timestamp),
     Column("again_at", Timestamp),  # not before does every plugin confirm
     Column("receipt_id", sa.Uuid),
+    Column("mails", sa.Integer, nullable=False, server_default=sa.text("0")),  # how often the receipt was asked for
+    Column("unsent_at", Timestamp),  # when it was given up
     Column("done_at", Timestamp),
     sa.Index("ix_erasures_due", "next_at"),
     sa.Index("ix_erasures_state", "state", "created_at"),

@@ -1,4 +1,4 @@
-"""Looking whether a kit finds the fault of a broken provider that runs in a deployment."""
+"""What all tests of kits share: a kit that everybody passes proves nothing."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from kernel import errors
 H = TypeVar("H")
 
 #: How a kit's test fails.
-FOUND = (AssertionError, pytest.fail.Exception, errors.LyceumError)
+FOUND = (AssertionError, pytest.fail.Exception, errors.LyceumError, LookupError, ValueError)
+#: A test of a kit, which takes the kit's harness.
+Test = Callable[[H], Awaitable[None]]
 
 
-async def assert_finds(test: Callable[[H], Awaitable[None]], *, whole: H, broken: H) -> None:
+async def assert_found(test: Test[H], *, whole: H, broken: H) -> None:
     """Fail unless *test* passes with the *whole* provider and fails with the *broken* one."""
     await test(whole)
     with pytest.raises(FOUND):

@@ -11,7 +11,7 @@ from kernel.contracts.audit_http import ActQuery, ActSeen
 from kernel.testing.contracts.audit import AuditContract, DeployedAudit, deploy_audit
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.audit import InMemoryAudit, InMemoryAuditPlugin
-from tests.contracts.broken import assert_finds
+from tests.contracts.broken import assert_found
 
 Test = Callable[[DeployedAudit], Awaitable[None]]
 KIT = AuditContract()
@@ -74,4 +74,4 @@ async def test_kit_fails_a_provider_that_breaks_a_promise(
 
     whole = await deploy_audit(deploy, plugins=[InMemoryAuditPlugin])
 
-    await assert_finds(test, whole=whole, broken=await deploy_audit(deploy, plugins=[Broken]))
+    await assert_found(test, whole=whole, broken=await deploy_audit(deploy, plugins=[Broken]))

@@ -16,7 +16,7 @@ from kernel.testing.contracts.auth import AuthContract, AuthHttpContract, Deploy
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.accounts import InMemoryAccounts, KnownAccount, KnownSession
 from kernel.testing.fakes.auth import InMemoryAuth, InMemoryAuthPlugin
-from tests.contracts.broken import assert_finds
+from tests.contracts.broken import assert_found
 from tests.contracts.memory_auth import deploy_memory
 
 Test = Callable[[DeployedAuth], Awaitable[None]]
@@ -152,4 +152,4 @@ async def test_kit_fails_a_provider_that_breaks_a_promise(
         kind = provider
 
     monkeypatch.setattr(deployed, "PATIENCE", 0.2)  # which here nobody needs
-    await assert_finds(test, whole=await deploy_memory(deploy), broken=await deploy_memory(deploy, Broken))
+    await assert_found(test, whole=await deploy_memory(deploy), broken=await deploy_memory(deploy, Broken))

@@ -12,7 +12,7 @@ from kernel.contracts.mail import Message
 from kernel.testing.contracts.mail import DeployedMail, MailContract, MailDurabilityContract, deploy_mail
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.mail import InMemoryMail, InMemoryMailPlugin
-from tests.contracts.broken import assert_finds
+from tests.contracts.broken import assert_found
 from tests.contracts.memory_mail import memory_of
 
 Test = Callable[[DeployedMail], Awaitable[None]]
@@ -97,7 +97,7 @@ async def test_kit_fails_a_provider_that_breaks_a_promise(
     whole = await deploy_mail(deploy, plugins=[InMemoryMailPlugin], outside=memory_of)
     broken = await deploy_mail(deploy, plugins=[Broken], outside=memory_of)
 
-    await assert_finds(test, whole=whole, broken=broken)
+    await assert_found(test, whole=whole, broken=broken)
 
 
 class Letterbox:
@@ -130,7 +130,7 @@ async def test_kit_fails_a_provider_that_forgets_at_its_end(deploy: Deploy) -> N
     class Broken(InMemoryMailPlugin):
         kind = Forgetful
 
-    await assert_finds(
+    await assert_found(
         LASTING.test_mail_that_left_does_not_leave_again_after_a_restart,
         whole=await deploy_mail(deploy, "mail"),
         broken=await deploy_mail(deploy, plugins=[Broken], outside=lambda deployment: letterbox),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from kernel.testing.contracts.in_memory import InMemoryPaymentsHarness
 from kernel.testing.contracts.payments import PaymentsContract
-from tests.contracts.memory import InMemoryHarness
 
 
 class TestFakePayments(PaymentsContract):
     """The service; there is no HTTP."""
 
     @pytest.fixture
-    def harness(self) -> InMemoryHarness:
-        return InMemoryHarness()
+    def harness(self) -> InMemoryPaymentsHarness:
+        return InMemoryPaymentsHarness()

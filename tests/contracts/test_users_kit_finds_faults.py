@@ -15,7 +15,7 @@ from kernel.contracts.users_http import DirectoryEntry, DirectoryQuery, OwnProfi
 from kernel.testing.contracts.users import DeployedUsers, UsersContract, UsersHttpContract, deploy_users
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.users import InMemoryUsers, InMemoryUsersPlugin
-from tests.contracts.broken import assert_finds
+from tests.contracts.broken import assert_found
 
 Test = Callable[[DeployedUsers], Awaitable[None]]
 NAMES, HTTP = UsersContract(), UsersHttpContract()
@@ -99,4 +99,4 @@ async def test_kit_fails_a_provider_that_breaks_a_promise(
 
     whole = await deploy_users(deploy, plugins=[InMemoryUsersPlugin])
 
-    await assert_finds(test, whole=whole, broken=await deploy_users(deploy, plugins=[Broken]))
+    await assert_found(test, whole=whole, broken=await deploy_users(deploy, plugins=[Broken]))

@@ -32,7 +32,7 @@ BREAKS: Final = 20  # of all connections
 PURCHASE: Final = ("enrollments.before-charge", "enrollments.charged", "enrollments.enrolled")
 REDEMPTION: Final = ("payments.redeemed",)
 CHANGE: Final = ("events.written",)
-REFUND: Final = ("payments.credited", "enrollments.paid-back")
+REFUND: Final = ("enrollments.refund-asked", "payments.credited", "enrollments.paid-back")
 EVENTS: Final = ("events.positioned", "events.published", "events.sent", "events.received", "events.handled")
 
 #: Of one person: how the only purchase stands, and how many charges and grants there are.
@@ -40,6 +40,11 @@ FACTS: Final = """
 SELECT (SELECT string_agg(state, ' ') FROM p_enrollments.purchases WHERE user_id = $1),
        (SELECT count(*) FROM p_payments.charges WHERE user_id = $1),
        (SELECT count(*) FROM p_enrollments.grants WHERE user_id = $1)
+"""
+
+#: Of one purchase: the acts of refunds that the log holds.
+REFUNDS_TOLD: Final = """
+SELECT actor, reason, before, after FROM p_audit.acts WHERE action = 'enrollments.refund_purchase' AND subject = $1
 """
 
 
@@ -203,21 +208,24 @@ async def test_change_that_died_with_its_event_can_be_sent_again(scene: Scene) -
     assert await outcomes(scene, CHANGE, make, look) == dict.fromkeys(CHANGE, 1)
 
 
-async def test_refund_that_died_gives_back_money_and_ends_access_or_neither(scene: Scene) -> None:
-    """A22: inside of the payments it is whole or nothing; once the money is back, the access ends by the event."""
+async def test_refund_that_died_is_given_and_recorded_once(scene: Scene) -> None:
+    """A22: once it was asked for, the money goes back, the access ends, and the log says by whom; nobody asks again."""
+    asker = new_id()
 
     async def refund(server: Server) -> None:
-        async with scene.somebody(server, new_id(), "admin") as admin:
+        async with scene.somebody(server, asker, "admin") as admin:
             await admin.call("POST", f"{PURCHASES}/{scene.purchase}/refund", {"reason": "Sorry."}, expect=200)
 
     async def look(site: Site, server: Server) -> str | None:
         async with scene.somebody(server, scene.owner) as owner:
             seen = (await owner.balance(), await owner.owns())
-        return {str((PRICE, [])): "given back", str((0, [scene.course])): "neither"}.get(str(seen))
+        told = await site.as_superuser(REFUNDS_TOLD, f"purchase:{scene.purchase}")
+        act = (asker, "Sorry.", '{"refunded":0}', f'{{"refunded":{PRICE}}}')
+        return "given and told" if (seen, told) == ((PRICE, []), [act]) else None
 
     found = await outcomes(scene, REFUND, refund, look)
 
-    assert found == {"payments.credited": "neither", "enrollments.paid-back": "given back"}
+    assert found == dict.fromkeys(REFUND, "given and told")
 
 
 async def test_purchases_go_on_while_connections_to_the_database_break(scene: Scene) -> None:

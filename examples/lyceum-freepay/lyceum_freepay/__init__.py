@@ -17,21 +17,23 @@ from kernel.contracts.payments import (
     WalletToppedUp,
 )
 from kernel.contracts.payments_http import MANAGE_VOUCHERS
+from kernel.contracts.personal_data import PERSONAL_DATA
 from lyceum_freepay import migrations
 from lyceum_freepay.api import freepay_routes
+from lyceum_freepay.personal_data import FreePayPersonalData
 from lyceum_freepay.service import FreePayments
 from lyceum_freepay.settings import FreePaySettings
 from lyceum_freepay.tables import metadata
 
 
 class FreePayPlugin(Plugin[FreePaySettings]):
-    """Provides `payments/1`."""
+    """Provides `payments/1`, and hands out and erases what it keeps of people."""
 
     manifest = Manifest(
         name="freepay",
-        version="1.1.0",
+        version="1.2.0",
         summary="Payments where every course is free",
-        provides=(PAYMENTS,),
+        provides=(PAYMENTS, PERSONAL_DATA),
         requires=(COURSES,),
         publishes=(
             ChargeRefunded,
@@ -58,6 +60,7 @@ class FreePayPlugin(Plugin[FreePaySettings]):
     @hookimpl
     def services(self, ctx: Context[FreePaySettings]) -> Iterable[Provide[object]]:
         yield Provide(PAYMENTS, lambda: contextlib.nullcontext(ctx.own(FreePayments)))
+        yield Provide(PERSONAL_DATA, lambda: contextlib.nullcontext(FreePayPersonalData(ctx)))
 
     @hookimpl
     def routes(self, ctx: Context[FreePaySettings]) -> Iterable[Route]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -23,6 +22,7 @@ from kernel import (
     post,
     problems,
     shared_page,
+    wants_csv,
 )
 from kernel.contracts.payments import Quote, Redemption, VoucherOffer, VoucherRefused
 from kernel.contracts.payments_http import (
@@ -42,9 +42,6 @@ from lyceum_freepay.export import table_of_codes, table_of_lines
 from lyceum_freepay.service import FreePayments
 from lyceum_freepay.settings import FreePaySettings
 from lyceum_freepay.wallets import Wallets
-
-#: Codes and wallets are nobody else's business: no proxy and no browser keeps them.
-TABLE: Final = {"Content-Type": "text/csv; charset=utf-8", "Cache-Control": "no-store"}
 
 
 class QuoteQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,9 +64,8 @@ class FreePayApi:
 
     async def statement(self, request: Request, query: PageQuery) -> Answer[Encoded[Page[StatementLine]]]:
         """List the top-ups that the caller redeemed, the newest first; with `Accept: text/csv` all, as a table."""
-        if _wants_table(request):
-            lines = await self._wallets.whole_statement(request.principal.id)
-            return Answer(Encoded(table_of_lines(lines)), headers=TABLE)
+        if wants_csv(request.http):
+            return table_of_lines(await self._wallets.whole_statement(request.principal.id))
         found = await self._wallets.statement(request.principal.id, query)
         return shared_page(Page([msgspec.json.encode(line) for line in found.items], found.next), query)
 
@@ -94,8 +90,8 @@ class FreePayApi:
     ) -> Answer[Encoded[VoucherCodes]]:
         """Make vouchers. Only this answer shows their codes, with `Accept: text/csv` as a table."""
         made = await self._batches.create(session, body, request.principal.id, request.idempotency_key or "")
-        if _wants_table(request):
-            return Answer(Encoded(table_of_codes(made.codes)), headers=TABLE)
+        if wants_csv(request.http):
+            return table_of_codes(made.codes)
         return Answer(Encoded(msgspec.json.encode(made)))
 
     async def list_batches(self, query: PageQuery) -> Page[VoucherBatch]:
@@ -161,7 +157,3 @@ def _code_routes(api: FreePayApi, guesses: tuple[RateLimit, ...]) -> Iterable[Ro
         idempotency=Idempotency.HANDLER,
         rate_limits=guesses,
     )
-
-
-def _wants_table(request: Request) -> bool:
-    return "text/csv" in request.http.headers.get("Accept", "")

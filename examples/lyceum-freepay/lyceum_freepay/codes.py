@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 from kernel import Secrets
 
-DIGITS = 24  # 79 bits
-GROUP = 4
-_SEPARATORS = str.maketrans("", "", " -")
-_LOOKALIKES = str.maketrans("OIL", "011")
+DIGITS: Final = 24  # 79 bits
+GROUP: Final = 4
+_SEPARATORS: Final = str.maketrans("", "", " -")
+_LOOKALIKES: Final = str.maketrans("OIL", "011")
 
 
 def make_code(secrets: Secrets, batch_id: UUID, number: int, prefix: str) -> str:

@@ -23,6 +23,7 @@ charges: Final = sa.Table(
     Column("currency", sa.Text, nullable=False),
     Column("created_at", Timestamp, nullable=False),
     Column("voucher_id", sa.Uuid),
+    sa.Index("ix_charges_person", "user_id", "purchase_id"),
 )
 
 #: Charges whose voucher was given its use back: each once, under the key of its refund.
@@ -60,6 +61,7 @@ batches: Final = sa.Table(
     Column("request_key", sa.Text, nullable=False),
     Column("request_hash", sa.LargeBinary, nullable=False),
     sa.UniqueConstraint("created_by", "request_key"),
+    sa.Index("ix_batches_maker", "created_by", "id"),
 )
 
 #: A code stands here only as its HMAC under a key that no database holds. `uses` is of all people together.
@@ -80,6 +82,7 @@ uses: Final = sa.Table(
     Column("voucher_id", sa.Uuid, primary_key=True),
     Column("user_id", sa.Uuid, primary_key=True),
     Column("uses", sa.Integer, nullable=False),
+    sa.Index("ix_uses_person", "user_id", "voucher_id"),
 )
 
 #: Top-ups. `id` grows with time, so that the redemptions of a person are also a statement.
@@ -95,4 +98,5 @@ redemptions: Final = sa.Table(
     Column("request_key", sa.Text),
     Column("created_at", Timestamp, nullable=False),
     sa.UniqueConstraint("user_id", "request_key"),
+    sa.Index("ix_redemptions_person", "user_id", "id"),
 )

@@ -11,6 +11,6 @@ that its docstring names:
 
 import pytest
 
-pytest.register_assert_rewrite(
-    *(f"kernel.testing.contracts.{name}" for name in ("auth", "audit", "mail", "payments", "personal_data", "users"))
-)
+KITS = ("audit", "auth", "courses", "enrollments", "mail", "payments", "personal_data", "policies", "users")
+
+pytest.register_assert_rewrite(*(f"kernel.testing.contracts.{name}" for name in KITS))

@@ -90,6 +90,7 @@ def _seen(delivery: Delivery[ActRecorded]) -> ActSeen:
         time=delivery.time,
         action=told.action,
         subject=told.subject,
+        about=told.about,
         actor=told.actor,
         acting_as=told.acting_as,
         origin=told.origin,
@@ -109,6 +110,7 @@ def _is_wanted(act: ActSeen, query: ActQuery) -> bool:
     return (
         query.actor in (None, act.actor)
         and query.subject in (None, act.subject)
+        and query.about in (None, act.about)
         and query.action in (None, act.action)
         and (query.since is None or act.time >= query.since)
         and (query.until is None or act.time < query.until)

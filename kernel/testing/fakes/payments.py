@@ -1,19 +1,22 @@
-"""An in-memory `payments/1` for the tests of plugins that sell something."""
+"""An in-memory `payments/1`, and a plugin that provides it where a test leaves the real one out."""
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, TypedDict
+from typing import Any, ClassVar, Final, TypedDict
 from uuid import UUID
 
 import msgspec
 
-from kernel import Event, new_id, problems
+from kernel import Context, Event, Manifest, Plugin, Provide, hookimpl, new_id, problems
 from kernel.clock import Clock, SystemClock
-from kernel.contracts.courses import Courses
+from kernel.contracts.courses import COURSES, Courses
 from kernel.contracts.payments import (
     MAX_AMOUNT,
+    PAYMENTS,
     Charge,
     ChargeConflict,
     ChargeRefunded,
@@ -259,3 +262,19 @@ def _of(charge: Charge) -> _Who:
     return _Who(
         purchase_id=charge.purchase_id, user_id=charge.user_id, course_id=charge.course_id, currency=charge.currency
     )
+
+
+class InMemoryPaymentsPlugin(Plugin):
+    """Provides `payments/1` from memory; `deployment.platform.services.get(PAYMENTS)` is the `InMemoryPayments`."""
+
+    manifest: ClassVar[Manifest] = Manifest(
+        name="test-payments", version="1", provides=(PAYMENTS,), requires=(COURSES,)
+    )
+
+    @hookimpl
+    def services(self, ctx: Context) -> Iterable[Provide[Any]]:
+        yield Provide(PAYMENTS, lambda: contextlib.nullcontext(ctx.own(_made_for)))
+
+
+def _made_for(ctx: Context[Any]) -> InMemoryPayments:
+    return InMemoryPayments(ctx.services.get(COURSES), currency=ctx.deployment.currency, clock=ctx.clock)

@@ -121,7 +121,7 @@ colour = "red"
     assert message == (
         "10 settings are wrong:\n"
         f"- [payment] is not a section ({file}): the sections are: "
-        "server, database, redis, plugins, log, events, http, operations, providers\n"
+        "server, database, redis, plugins, log, events, http, containment, operations, providers\n"
         f'- [server] prot is not a setting ({file}): did you mean "port"?\n'
         '- [server] port is "http" (LYCEUM_SERVER__PORT): use a whole number from 0 to 65535\n'
         f'- [plugins] enabeld is not a setting ({file}): did you mean "enabled"?\n'

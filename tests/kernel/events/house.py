@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from sqlalchemy import bindparam
 
 from kernel import Delivery, Event, EventHandler, on
+from kernel.containment.containment import Containment
 from kernel.context import Events
 from kernel.database import Command, Database, Query, Session, new_metadata
 from kernel.database.migrations import Target, upgrade
@@ -137,6 +138,7 @@ class House:
         others: Mapping[str, Sequence[EventHandler]] | None = None,
         settings: EventSettings | None = None,
         running: bool = True,
+        containment: Containment | None = None,
     ) -> Process:
         """Start a process with the shop, the ledger (which notes each sale if nothing is said) and *others*."""
         readers = {"ledger": ledger if ledger is not None else [on(Sold, write_down, name="note")], **(others or {})}
@@ -144,7 +146,9 @@ class House:
         redis = Redis.from_url(self.redis_url) if self.redis_url else None
         if redis is not None:
             self.stack.push_async_callback(redis.aclose)
-        runtime = EventRuntime(redis=redis, clock=self.clock, log=log, settings=settings or EventSettings())
+        runtime = EventRuntime(
+            redis=redis, clock=self.clock, log=log, settings=settings or EventSettings(), containment=containment
+        )
         process = Process(runtime, {}, {})
         for plugin, publishes in {
             "shop": (Sold, Opened),

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from kernel import IDENTITY, Identity, Principal, Request, Route, errors, new_id, problems
 from kernel.clock import SystemClock
+from kernel.containment.containment import Containment
 from kernel.database import Database
 from kernel.database.opening import DatabaseSettings, open_database
 from kernel.deployment import Deployment
@@ -95,6 +96,7 @@ async def serving(
     told: list[AccessLine] | None = None,
     acted: list[str] | None = None,
     metrics: HttpMetrics | None = None,
+    containment: Containment | None = None,
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Serve *routes* under `MOUNT`."""
     services = Services()
@@ -122,6 +124,7 @@ async def serving(
         log=log,
         access=lines.append,
         error_page=error_page,
+        containment=containment,
     )
     running = runner(app, settings)
     await running.setup()

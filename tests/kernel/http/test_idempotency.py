@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import SIGNED_IN, Idempotency, Request, Route, delete, new_id, post, problems
+from kernel import SIGNED_IN, Begin, Idempotency, Request, Route, delete, new_id, post, problems
 from kernel.clock import SystemClock
 from kernel.database import Command, Query, Session
 from kernel.database.opening import OpenDatabase
@@ -54,6 +54,7 @@ class Till:
         self.go_on = asyncio.Event()
         self.go_on.set()
         self.keys: list[str | None] = []
+        self.asked = 0
 
     async def pay(self, request: Request, body: Payment, session: Session) -> Answer[Receipt]:
         self.keys.append(request.idempotency_key)
@@ -64,6 +65,18 @@ class Till:
         if body.amount > 1000:
             raise problems.Conflict("The wallet does not hold enough.")
         return Answer(Receipt(str(number), body.amount), headers={"Location": f"/receipts/{number}"})
+
+    async def pay_later(self, request: Request, body: Payment, begin: Begin) -> Answer[Receipt]:
+        self.asked += 1
+        return await self.pay(request, body, await begin())
+
+    async def look_only(self, begin: Begin) -> str:
+        self.asked += 1
+        return "nothing to do"
+
+    async def begin_twice(self, begin: Begin) -> None:
+        await self.cancel(await begin())
+        await self.cancel(await begin())
 
     async def cancel(self, session: Session) -> None:
         await session.run(PAY, id=new_id(), key="-", at=SystemClock().now())
@@ -79,6 +92,9 @@ class Till:
         return [
             post("/payments", self.pay, permission=SIGNED_IN, status=201),
             post("/purchases", self.pay, permission=SIGNED_IN, idempotency=Idempotency.REQUIRED),
+            post("/later", self.pay_later, permission=SIGNED_IN, status=201),
+            post("/look", self.look_only, permission=SIGNED_IN),
+            post("/twice", self.begin_twice, permission=SIGNED_IN),
             delete("/payments", self.cancel, permission=SIGNED_IN),
             post("/astray", self.send_astray, permission=SIGNED_IN),
             post("/sign-in", self.sign_in, permission=SIGNED_IN),
@@ -250,3 +266,58 @@ async def test_answers_are_forgotten_after_a_day(db: OpenDatabase) -> None:
     clock.advance((RETENTION + timedelta(minutes=1)).total_seconds())
     assert await forget_old_answers(db, clock) == 3
     assert await db.one(KEPT) == 0
+
+
+async def test_handler_that_begins_later_happens_once_and_asks_once(db: OpenDatabase) -> None:
+    """A repetition is answered before the handler runs; another request with the key is refused before it."""
+    till, headers = Till(), bearing("any") | {"Idempotency-Key": "once"}
+    async with serving(till.routes(), db=db) as client:
+        answers = [await client.post(f"{MOUNT}/later", json={"amount": 5}, headers=headers) for _ in range(2)]
+        other = await client.post(f"{MOUNT}/later", json={"amount": 6}, headers=headers)
+
+        assert [(answer.status, "Idempotency-Replayed" in answer.headers) for answer in answers] == [
+            (201, False),
+            (201, True),
+        ]
+        assert await answers[0].read() == await answers[1].read()
+        assert other.status == 422
+    assert (await db.one(PAID), await db.one(KEPT), till.asked) == (1, 1, 1)
+
+
+async def test_failure_after_a_late_beginning_keeps_nothing_and_runs_again(db: OpenDatabase) -> None:
+    """As with a transaction that was open from the beginning."""
+    headers = bearing("any") | {"Idempotency-Key": "once"}
+    async with serving(Till().routes(), db=db) as client:
+        assert (await client.post(f"{MOUNT}/later", json={"amount": 2000}, headers=headers)).status == 409
+        assert (await db.one(PAID), await db.one(KEPT)) == (0, 0)
+        assert (await client.post(f"{MOUNT}/later", json={"amount": 5}, headers=headers)).status == 201
+    assert await db.one(PAID) == 1
+
+
+async def test_twins_that_begin_later_happen_once(db: OpenDatabase) -> None:
+    """Though both may have asked before either began."""
+    till, headers = Till(), bearing("any") | {"Idempotency-Key": "once"}
+    async with serving(till.routes(), db=db) as client:
+        answers = await asyncio.gather(
+            *(client.post(f"{MOUNT}/later", json={"amount": 5}, headers=headers) for _ in range(20))
+        )
+
+        assert {answer.status for answer in answers} <= {201, 409}
+        assert len({await answer.read() for answer in answers if answer.status == 201}) == 1
+    assert await db.one(PAID) == 1
+
+
+async def test_handler_that_begins_nothing_keeps_nothing(db: OpenDatabase) -> None:
+    """Without a change there is nothing that could happen twice."""
+    till, headers = Till(), bearing("any") | {"Idempotency-Key": "once"}
+    async with serving(till.routes(), db=db) as client:
+        for _ in range(2):
+            assert (await client.post(f"{MOUNT}/look", headers=headers)).status == 200
+    assert (await db.one(KEPT), till.asked) == (0, 2)
+
+
+async def test_request_has_one_transaction(db: OpenDatabase) -> None:
+    """Whoever begins a second one is told so, and the first is undone."""
+    async with serving(Till().routes(), db=db) as client:
+        assert (await client.post(f"{MOUNT}/twice", headers=bearing("any"))).status == 500
+    assert await db.one(PAID) == 0

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from kernel import PUBLIC, SIGNED_IN, Idempotency, RateLimit, Request, Route, errors, get, post, put
+from kernel import PUBLIC, SIGNED_IN, Begin, Idempotency, RateLimit, Request, Route, errors, get, post, put
 from kernel.database import Session
 from kernel.http.application import Mounted, _operations
 from kernel.http.signatures import read_signature
@@ -49,6 +49,7 @@ async def timeless(body: Timeless) -> None: ...
 async def plain_query(query: dict[str, str]) -> None: ...
 async def strange_path(note_id: float) -> None: ...
 async def with_body(body: Strict) -> None: ...
+async def with_both(session: Session, begin: Begin) -> None: ...
 async def with_session(session: Session) -> None: ...
 async def with_response(session: Session) -> web.Response: ...
 async def unreadable(body: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
@@ -60,7 +61,7 @@ REFUSED: Final[list[tuple[Route, str]]] = [
         get("/x", unknown, permission=PUBLIC),
         (
             "notes: routes(): GET /x: unknown takes 'note'; "
-            "it may take body, query, request, session; or add {note} to the path"
+            "it may take begin, body, query, request, session; or add {note} to the path"
         ),
     ),
     (
@@ -139,8 +140,15 @@ REFUSED: Final[list[tuple[Route, str]]] = [
     (
         post("", plain, permission=PUBLIC),
         (
-            "notes: routes(): POST /: plain keeps idempotency keys (OPTIONAL) but takes no 'session'; "
-            "take 'session' and write with it, or choose Idempotency.NONE or Idempotency.HANDLER"
+            "notes: routes(): POST /: plain keeps idempotency keys (OPTIONAL) but takes neither 'session' nor 'begin'; "
+            "take 'session' or 'begin' and write with it, or choose Idempotency.NONE or Idempotency.HANDLER"
+        ),
+    ),
+    (
+        post("", with_both, permission=PUBLIC),
+        (
+            "notes: routes(): POST /: with_both takes both 'session' and 'begin'; "
+            "a request has one transaction; take one of them"
         ),
     ),
     (

@@ -11,12 +11,14 @@ import structlog
 from aiohttp import web
 
 from kernel.clock import SystemClock
+from kernel.containment.containment import Containment
 from kernel.deployment import Deployment
 from kernel.http.application import build_application
 from kernel.http.callers import identify
-from kernel.http.identity import IDENTITY, Identity, Principal
+from kernel.http.identity import IDENTITY, Identity
 from kernel.http.limits import Limiter
 from kernel.http.metrics import HttpMetrics
+from kernel.http.principal import Principal
 from kernel.http.serving import runner
 from kernel.http.settings import HttpSettings
 from kernel.ids import new_id
@@ -52,10 +54,14 @@ class Known(Identity):
 
 @asynccontextmanager
 async def browsing(
-    parts: Sequence[Part], *, caller: Principal | None = None, deployment: Deployment = DEPLOYMENT
+    parts: Sequence[Part],
+    *,
+    caller: Principal | None = None,
+    deployment: Deployment = DEPLOYMENT,
+    containment: Containment | None = None,
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Serve *parts*, as *caller* sees them in a browser."""
-    site = Site(parts, deployment=deployment, identify=identify)
+    site = Site(parts, deployment=deployment, identify=identify, containment=containment)
     services, log, settings = Services(), structlog.get_logger(), HttpSettings()
     services.provide(IDENTITY, Known(caller))
     app = build_application(
@@ -69,6 +75,7 @@ async def browsing(
         clock=SystemClock(),
         log=log,
         error_page=site.error_page,
+        containment=containment,
     )
     site.install(app)
     server = runner(app, settings)

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web as http
 
 from kernel import PUBLIC, SIGNED_IN, Request, errors, problems, web
-from kernel.http.identity import Principal
+from kernel.http.principal import Principal
 from kernel.web.parts import Part
 from kernel.web.site import Site
 from tests.kernel.web.serving import DEPLOYMENT, browsing, principal, templates
@@ -220,3 +220,19 @@ async def test_no_answer_names_the_server_software(folder: Path) -> None:
         answers = [await browser.get(path) for path in ("/greeting", "/static/kernel/site.css", "/nothing")]
 
     assert [answer.headers["Server"] for answer in answers] == ["Lyceum"] * 3
+
+
+async def test_page_with_a_rate_is_shown_to_one_address_no_more_often(folder: Path) -> None:
+    """Whoever asks too often reads when to come back; other pages are not counted."""
+    templates_, page = greeting(folder).declarations
+    assert isinstance(page, web.Page)
+    seldom, often = replace(page, rate="2/minute"), replace(page, path="/often")
+    part = Part(plugin="greeting", summary="Says hello", declarations=(templates_, seldom, often))
+
+    async with browsing([part]) as browser:
+        answers = [await browser.get(path) for path in ("/greeting", "/often", "/greeting", "/greeting", "/often")]
+        text = await answers[3].text()
+
+    assert [answer.status for answer in answers] == [200, 200, 200, 429, 200]
+    assert "Retry-After" in answers[3].headers
+    assert "<h1>" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Final
+from uuid import UUID
 
 import msgspec
 
@@ -27,6 +28,7 @@ class Doing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str = ""
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+    about: UUID | None = None
     times: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
@@ -39,7 +41,15 @@ class GardenPlugin(Plugin):
     def routes(self, ctx: Context) -> Iterable[Route]:
         async def do(request: Request, body: Doing, session: Session) -> None:
             for _ in range(body.times):
-                told = act(request, body.action, body.subject, before=body.before, after=body.after, reason=body.reason)
+                told = act(
+                    request,
+                    body.action,
+                    body.subject,
+                    before=body.before,
+                    after=body.after,
+                    reason=body.reason,
+                    about=body.about,
+                )
                 await ctx.events.publish(session, told)
 
         return [post("", do, permission=PUBLIC)]

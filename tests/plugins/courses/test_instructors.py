@@ -14,7 +14,7 @@ from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from plugins.courses import editing
 from plugins.courses.editing import LOCK_COURSE, save
-from plugins.courses.instructors import ADD_INSTRUCTOR, CHANGE_NAME, OUTDATE, learn_names
+from plugins.courses.instructors import ADD_INSTRUCTOR, CHANGE_NAME, OUTDATE, learn_name
 from plugins.courses.renewal import Renewal
 from tests.plugins.courses.school import COURSES, JSON, PeoplePlugin, School, open_school, somebody
 
@@ -217,7 +217,7 @@ async def test_a_name_that_is_told_while_the_course_is_made_is_shown(deploy: Dep
 
     async with ctx.db.transaction() as session:
         await session.one(LOCK_COURSE, course_id=course_id, now=ctx.clock.now())
-        await learn_names(session, ctx, [second])
+        await learn_name(session, second, "")
         await session.run(ADD_INSTRUCTOR, course_id=course_id, user_id=second, position=1)
         await save(session, course_id)
         await school.admin.call("POST", f"/api/v1/people-names/{second}/Bob", expect=204)
@@ -225,3 +225,52 @@ async def test_a_name_that_is_told_while_the_course_is_made_is_shown(deploy: Dep
 
     await settle(school)
     assert (await school.read(course["id"]))["instructors"][1]["name"] == "Bob"
+
+
+class Slow(Acquaintances):
+    """One that takes its time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+
+    async def people(self, ids: Sequence[UUID]) -> Mapping[UUID, Person]:
+        self.asked.set()
+        await self.may_answer.wait()
+        return await super().people(ids)
+
+
+async def test_while_a_name_is_asked_for_others_are_served(deploy: Deploy) -> None:
+    """However long it takes: no transaction waits for another module."""
+    school = await open_school(deploy)
+    course, second = await school.draft(), school.deployment.client("instructor")
+    path = f"{COURSES}/{course['id']}"
+    for ask in (
+        school.instructor.call("POST", f"{path}/instructors", {"user_id": str(second.user)}),
+        school.deployment.client("instructor").call("POST", COURSES, {"title": "Knots"}),
+    ):
+        users = Slow()
+        school.deployment.platform.services.provide(USERS, users)
+        users.names = {second.user: "Bob"} if second.user else {}
+        waiting = asyncio.create_task(ask)
+        await users.asked.wait()
+
+        async with asyncio.timeout(2):
+            await school.instructor.call("PATCH", path, {"title": "Bowlines"})
+
+        users.may_answer.set()
+        await waiting
+
+
+async def test_somebody_who_does_not_exist_teaches_nothing(deploy: Deploy) -> None:
+    """And only the owner learns who exists."""
+    school = await open_school(deploy)
+    school.deployment.platform.services.provide(USERS, Acquaintances())
+    course, body = await school.draft(), {"user_id": somebody()}
+    path = f"{COURSES}/{course['id']}/instructors"
+
+    refused = await school.instructor.call("POST", path, body, expect=422)
+
+    assert refused["errors"][0]["field"] == "body.user_id"
+    await school.deployment.client("instructor").call("POST", path, body, expect=404)

@@ -30,9 +30,9 @@ class Shop:
     courses: InMemoryCourses
     admin: Client
 
-    def course(self, price: int = PRICE, **facts: str) -> UUID:
+    def course(self, price: int = PRICE, *, status: str = "published") -> UUID:
         """Return a new published course."""
-        return self.courses.add(price, **facts)
+        return self.courses.add(price, status=status)
 
     async def student(self, balance: int = 0) -> Client:
         """Return a person with *balance* in the wallet."""

@@ -34,7 +34,7 @@ async def test_the_life_of_a_grant_is_recorded(deploy: Deploy) -> None:
         await shop.change(given["id"], step, expect)
 
     found = await acts(shop)
-    assert {act.subject for act in found} == {f"grant:{given['id']}"}
+    assert {(act.subject, act.about) for act in found} == {(f"grant:{given['id']}", student.user)}
     assert [(act.action, act.before, act.reason) for act in found] == [
         ("enrollments.grant", None, "Scholarship."),
         ("enrollments.suspend_grant", {"state": "active"}, "So."),
@@ -54,7 +54,8 @@ async def test_the_life_of_a_grant_is_recorded(deploy: Deploy) -> None:
 async def test_a_refund_is_recorded_once(deploy: Deploy) -> None:
     """A repeat of the same request is no second one, and neither is one that is refused."""
     shop = await open_shop(deploy, WITNESS)
-    receipt = await buy(await shop.student(PRICE), shop.course())
+    student = await shop.student(PRICE)
+    receipt = await buy(student, shop.course())
     path, key = f"{PURCHASES}/{receipt['purchase_id']}/refund", new_key()
 
     for _ in range(2):
@@ -63,8 +64,8 @@ async def test_a_refund_is_recorded_once(deploy: Deploy) -> None:
     await shop.admin.call("POST", path, {"reason": "More."}, headers=new_key(), expect=409)
 
     found = await acts(shop)
-    assert {(act.action, act.subject) for act in found} == {
-        ("enrollments.refund_purchase", f"purchase:{receipt['purchase_id']}")
+    assert {(act.action, act.subject, act.about) for act in found} == {
+        ("enrollments.refund_purchase", f"purchase:{receipt['purchase_id']}", student.user)
     }
     assert [(act.before, act.after, act.reason) for act in found] == [
         ({"refunded": 0}, {"refunded": 900}, "Noise."),

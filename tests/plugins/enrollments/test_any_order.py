@@ -80,8 +80,9 @@ class Model:
             and (grant["state"] == "active" or (grant["source"] == "purchase" and grant["state"] != "revoked"))
             for grant in self.grants.values()
         )
-        receipt = await buy(self.student, self.course, expect=409 if has_for_good else 201)
-        if not has_for_good:
+        refused = has_for_good or self.suspended(staff=True)
+        receipt = await buy(self.student, self.course, expect=409 if refused else 201)
+        if not refused:
             self.receipts.append(receipt)
             now = self.shop.deployment.clock.now()
             self.grants[receipt["grant_id"]] = {"source": "purchase", "state": "active", "starts": now, "ends": None}
@@ -111,7 +112,11 @@ class Model:
 
     async def leave(self) -> None:
         now = self.shop.deployment.clock.now()
-        await self.student.call("POST", f"{ENROLLMENTS}/courses/{self.course}/leave", {})
+        path = f"{ENROLLMENTS}/courses/{self.course}/leave"
+        if self.suspended(staff=False):
+            await self.student.call("POST", path, {}, expect=409)
+            return
+        await self.student.call("POST", path, {})
         for grant in self.grants.values():
             if grant["source"] != "staff" and not (grant["ends"] is not None and grant["ends"] <= now):
                 grant["state"] = "revoked"
@@ -129,6 +134,15 @@ class Model:
         now = self.shop.deployment.clock.now()
         return bool(
             grant["state"] == "active" and grant["starts"] <= now and (grant["ends"] is None or grant["ends"] > now)
+        )
+
+    def suspended(self, *, staff: bool) -> bool:
+        now = self.shop.deployment.clock.now()
+        return any(
+            (staff or grant["source"] != "staff")
+            and grant["state"] == "suspended"
+            and (grant["ends"] is None or grant["ends"] > now)
+            for grant in self.grants.values()
         )
 
     def seated(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,6 +11,7 @@ import pytest
 
 from kernel import Plugin
 from kernel.contracts.enrollments import AccessEnded, GrantRevoked, UserEnrolled
+from kernel.contracts.users import USERS, Person
 from kernel.testing import witness
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
@@ -55,6 +57,53 @@ async def test_access_is_given_for_courses_and_times_that_exist(deploy: Deploy) 
     ):
         problem = await shop.admin.call("POST", GRANTS, {**good, **wrong}, expect=422)
         assert [error["field"] for error in problem["errors"]] == [field], wrong
+
+
+class Slow:
+    """A provider of `users/1` that takes its time, and knows everybody for as long as it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.may_answer = asyncio.Event()
+        self.knows = True
+
+    async def people(self, ids: Sequence[UUID]) -> Mapping[UUID, Person]:
+        self.asked.set()
+        await self.may_answer.wait()
+        return {one: Person(id=one, display_name="Ada") for one in ids if self.knows}
+
+
+async def test_while_it_is_asked_who_gets_access_others_are_served(deploy: Deploy) -> None:
+    """However long it takes: no transaction waits for another module."""
+    shop = await open_shop(deploy)
+    course, student, users = shop.course(), await shop.student(), Slow()
+    given = await shop.grant(student, course)
+    shop.deployment.platform.services.provide(USERS, users)
+    waiting = asyncio.create_task(shop.grant(student, course))
+    await users.asked.wait()
+
+    async with asyncio.timeout(2):
+        await shop.change(given["id"], "suspend")
+
+    users.may_answer.set()
+    await waiting
+
+
+async def test_a_grant_that_is_repeated_is_answered_alike(deploy: Deploy) -> None:
+    """Also when the person does not exist any more; whoever does not exist is given none."""
+    shop = await open_shop(deploy)
+    course, student, users = shop.course(), await shop.student(), Slow()
+    users.may_answer.set()
+    shop.deployment.platform.services.provide(USERS, users)
+    body, key = {"user_id": str(student.user), "course_id": str(course), "reason": "x"}, new_key()
+
+    first = await shop.admin.call("POST", GRANTS, body, expect=201, headers=key)
+    users.knows = False
+    again = await shop.admin.call("POST", GRANTS, body, expect=201, headers=key)
+    refused = await shop.admin.call("POST", GRANTS, body, expect=422, headers=new_key())
+
+    assert again == first
+    assert refused["errors"][0]["field"] == "body.user_id"
 
 
 async def test_a_revoked_grant_counts_no_longer(deploy: Deploy) -> None:

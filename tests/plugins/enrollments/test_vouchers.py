@@ -339,6 +339,50 @@ async def test_one_field_answers_a_repeat_alike(deploy: Deploy) -> None:
     assert len((await shop.access(student, course))["grants"]) == 1
 
 
+@pytest.mark.parametrize("second", ["top-up", "enrol", "discount"])
+@pytest.mark.parametrize("first", ["top-up", "enrol", "discount", "unknown"])
+async def test_a_key_is_for_one_code(deploy: Deploy, first: str, second: str) -> None:
+    """Whatever the kinds of the two, and whatever came of the first: the second is refused, and not used."""
+    shop = await open_shop(deploy)
+    one, two, student = shop.course(), shop.course(), await shop.student()
+    terms: dict[str, dict[str, object]] = {
+        "top-up": {"amount": 500},
+        "enrol": {"kind": "enrol", "course_ids": [str(one), str(two)]},
+        "discount": {"kind": "discount", "percent": 100},
+    }
+    used = await shop.voucher(**terms[first]) if first in terms else "NO-SUCH-CODE"
+    other = await shop.voucher(**terms[second])
+    before = await redeem(student, used, expect=200 if first in terms else 409, key="once", course_id=str(one))
+    held = await balance(student)
+
+    refused = await redeem(student, other, expect=422, key="once", course_id=str(two))
+
+    assert refused["type"] == "/problems/idempotency-key-reused"
+    assert (await balance(student), await reason(shop, student, two)) == (held, "no-grant")
+    if first in terms:
+        assert await redeem(student, used, key="once", course_id=str(one)) == before
+    await redeem(student, other, course_id=str(two))
+
+
+@pytest.mark.postgresql_only
+async def test_of_codes_with_one_key_at_the_same_moment_one_is_used(deploy: Deploy) -> None:
+    """A top-up and an enrolment: the one or the other, never both."""
+    shop = await open_shop(deploy)
+    for _ in range(10):
+        course, student = shop.course(), await shop.student()
+        codes = [await shop.voucher(amount=500), await shop.voucher(kind="enrol", course_ids=[str(course)])]
+
+        async def status(code: str, student: Client = student) -> int:
+            async with student.post(REDEEM, json={"code": code}, headers={"Idempotency-Key": "once"}) as answer:
+                return answer.status
+
+        statuses = await asyncio.gather(*(status(code) for code in codes * 3))
+
+        assert set(statuses) <= {200, 409, 422}
+        used = (await balance(student) > 0, (await shop.access(student, course))["access"]["allowed"])
+        assert used in ((True, False), (False, True))
+
+
 async def test_whoever_tries_codes_is_stopped(deploy: Deploy) -> None:
     """Over all routes that take one; buying without a voucher goes on."""
     shop = await open_shop(deploy, voucher_tries_per_person=["3/minute"])
@@ -352,3 +396,16 @@ async def test_whoever_tries_codes_is_stopped(deploy: Deploy) -> None:
     await buy(student, course, voucher="GUESS-5", expect=429)
     await redeem(await shop.student(), "GUESS-6", expect=409)
     await buy(student, course)
+
+
+async def test_discount_that_lowers_nothing_is_kept_for_another_course(deploy: Deploy) -> None:
+    """A voucher for a set price above the price of the course is refused, not used up."""
+    shop = await open_shop(deploy)
+    student, cheap, dear = await shop.student(PRICE), shop.course(500), shop.course(PRICE)
+    code = await shop.voucher(kind="discount", price=999)
+
+    refused = await buy(student, cheap, expect=409, voucher=code)
+    await buy(student, dear, voucher=code)
+
+    assert (refused["type"], refused["reason"]) == ("/problems/voucher-refused", "no-discount")
+    assert await balance(student) == PRICE - 999

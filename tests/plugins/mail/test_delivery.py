@@ -179,15 +179,16 @@ async def test_mail_of_a_dead_process_is_taken_over(deploy: Deploy, mailbox: Mai
     """But not before its claim has ended."""
     deployment = await deploy("mail", plugins=[AskingPlugin])
     ctx = deployment.platform.context("mail")
-    await taken(deployment, new_id(), message())
-    dead = await ctx.own(MailQueue).claim(timedelta(seconds=60))
-    assert dead is not None
+    dead = None
+    while dead is None:  # the deployment's own sender, which looks once as it starts, may have been faster
+        await taken(deployment, new_id(), message())
+        dead = await ctx.own(MailQueue).claim(timedelta(seconds=60))
 
     assert await ctx.own(Sender).deliver_due() == 0
     deployment.clock.advance(61)
     assert await ctx.own(Sender).deliver_due() == 1
     await ctx.own(MailQueue).failed(dead, "the dead one wakes up")
-    assert (await row(deployment)).state == "sent"
+    assert {found.state for found in await rows(deployment)} == {"sent"}
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
 
-from kernel import new_id
+from kernel import Context, Manifest, Plugin, Provide, hookimpl, new_id
 from kernel.contracts.audit import ActRecorded
 from kernel.contracts.payments import WalletAdjusted
-from kernel.testing.contracts.payments import DeployedPayments
+from kernel.contracts.users import USERS, Person
+from kernel.testing.contracts.payments import DeployedPayments, deploy_payments
 from kernel.testing.contracts.payments.deployed import BASE, fresh_key
+from kernel.testing.deploying import Deploy
 from plugins.payments.tables import MAX_BALANCE
 from tests.plugins.payments.ledgers import change, faults, outbox, rows
+
+
+class Directory(Plugin):
+    """Provides `users/1`: a directory of one person."""
+
+    manifest: ClassVar[Manifest] = Manifest(name="test-directory", version="1", provides=(USERS,))
+    known: ClassVar[Mapping[UUID, Person]] = {UUID(int=1): Person(id=UUID(int=1), display_name="Ada")}
+
+    @hookimpl
+    def services(self, ctx: Context) -> Iterable[Provide[Any]]:
+        yield Provide(USERS, lambda: nullcontext(self))
+
+    async def people(self, ids: Sequence[UUID]) -> Mapping[UUID, Person]:
+        return {one: self.known[one] for one in ids if one in self.known}
 
 
 def path(user: UUID) -> str:
@@ -55,6 +73,28 @@ async def test_no_credit_is_taken_below_zero(bank: DeployedPayments, credit: str
     assert await bank.balance(user) == 500 - held
     assert await rows(bank, "SELECT count(*) FROM adjustments") == [(3,)]
     assert await faults(bank) == []
+
+
+async def test_reason_of_blanks_is_none(bank: DeployedPayments) -> None:
+    """Whoever reads the books in ten years wants to know why."""
+    refused = {**body(100), "reason": "  "}
+    problem = await bank.administrator().call("POST", path(new_id()), refused, expect=422, headers=fresh_key())
+
+    assert problem["errors"][0]["field"] == "body.reason"
+
+
+async def test_nobody_is_given_credit(deploy: Deploy) -> None:
+    """A mistyped id is refused; out of the wallet of somebody who is gone credit may be taken."""
+    bank = await deploy_payments(deploy, "payments", charges_money=True, plugins=[Directory])
+    known, administrator = next(iter(Directory.known)), bank.administrator()
+
+    refused = await administrator.call("POST", path(new_id()), body(100), expect=422, headers=fresh_key())
+    taken = await administrator.call("POST", path(new_id()), body(-100), expect=409, headers=fresh_key())
+    given = await administrator.call("POST", path(known), body(100), expect=201, headers=fresh_key())
+
+    assert refused["errors"] == [{"field": "path.user_id", "message": "is nobody's id"}]
+    assert taken["type"] == "/problems/insufficient-funds"
+    assert given["wallet"]["balance"] == 100
 
 
 async def test_wallet_is_given_no_more_than_can_be_counted(bank: DeployedPayments) -> None:

@@ -63,6 +63,7 @@ async def test_refund_is_told_once(bank: DeployedPayments) -> None:
 
     (told,) = [one for one in await outbox(bank, ActRecorded) if one.action == "payments.refund_charge"]
     assert (told.subject, told.actor, told.reason) == (f"purchase:{purchase}", administrator.user, "the sound was bad")
+    assert told.about == buyer
     assert (told.before, told.after) == ({"refunded": 0}, {"refunded": 500})
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
+from uuid import UUID
 
 import aiohttp
 import pytest
@@ -16,7 +17,7 @@ from kernel.testing.clients import Client
 from kernel.testing.contracts.payments import DeployedPayments
 from kernel.testing.contracts.payments.deployed import BATCHES, REDEEM, create, fresh_key
 from kernel.testing.contracts.payments.harness import outcomes
-from tests.plugins.payments.ledgers import faults, outbox, rows
+from tests.plugins.payments.ledgers import database, faults, outbox, rows
 
 pytestmark = pytest.mark.postgresql_only  # SQLite lets one writer in at a time
 
@@ -230,6 +231,55 @@ async def test_batch_is_deleted_or_redeemed_never_both(bank: DeployedPayments) -
     assert await faults(bank) == []
 
 
+async def test_whatever_happens_to_a_batch_at_once_nobody_meets_a_deadlock(bank: DeployedPayments) -> None:
+    """Deletions, withdrawals, changes and redemptions of several vouchers: what was redeemed stays, whole."""
+    administrator, people = bank.administrator(), [bank.person() for _ in range(8)]
+
+    for turn in range(2 * ROUNDS):
+        made = await create(administrator, {"count": 4, "amount": 100, "max_uses": 8, "max_uses_per_person": 8})
+        path, batch = f"{BATCHES}/{made.batch.id}", made.batch.id
+        redemptions = [
+            person.post(REDEEM, json={"code": code}, headers=fresh_key())
+            for person, code in zip(people, made.codes * 2, strict=True)
+        ]
+        others = [
+            administrator.delete(path),
+            administrator.post(f"{path}/withdraw", headers=fresh_key()),
+            administrator.patch(path, json={"tag": f"{turn}"}),
+            administrator.delete(path),
+        ]
+        shift = turn % 4  # so that each comes first at times
+        told = await asyncio.gather(*map(status_of, others[shift:] + redemptions + others[:shift]))
+        statuses = told[4 - shift : 12 - shift]
+
+        assert set(told) <= {200, 204, 404, 409}
+        redeemed = await count(bank, "redemptions", "batch_id", batch)
+        vouchers = await count(bank, "vouchers", "batch_id", batch)
+        batches = await count(bank, "voucher_batches", "id", batch)
+        assert redeemed == statuses.count(200)
+        assert (vouchers, batches) == ((0, 0) if 204 in told else (4, 1))
+        assert not (redeemed and 204 in told)
+    assert await faults(bank) == []
+
+
+async def test_a_deletion_lets_a_redemption_under_way_end(bank: DeployedPayments) -> None:
+    """It waits for the redemption, which does not wait for it: a circle would cost one of them its answer."""
+    made = await create(bank.administrator(), {"count": 1, "amount": 100})
+    db, person = database(bank), bank.person()
+
+    async with db.engine().connect() as redemption:
+        voucher = f"UPDATE vouchers SET uses = uses + 1 WHERE batch_id = '{made.batch.id}'"
+        await redemption.exec_driver_sql(voucher)
+        deletion = asyncio.create_task(status_of(bank.administrator().delete(f"{BATCHES}/{made.batch.id}")))
+        await asyncio.sleep(0.3)  # within which it has locked what it locks, and waits for the voucher
+        share = f"SELECT id FROM voucher_batches WHERE id = '{made.batch.id}' FOR KEY SHARE NOWAIT"
+        await redemption.exec_driver_sql(share)
+        await redemption.rollback()
+
+    assert await deletion == 204
+    assert await redeem_at_once([person], made.codes[0]) == [409]
+
+
 async def test_changes_of_a_batch_at_once_all_count(bank: DeployedPayments) -> None:
     """Who changes the tag does not undo what somebody else makes of the comment."""
     administrator = bank.administrator()
@@ -249,3 +299,8 @@ async def status_of(request: AbstractAsyncContextManager[aiohttp.ClientResponse]
     """Return the status of the answer to *request*."""
     async with request as answer:
         return answer.status
+
+
+async def count(bank: DeployedPayments, table: str, column: str, batch: UUID) -> object:
+    """Return how many rows of *table* are of the *batch*."""
+    return (await rows(bank, f"SELECT count(*) FROM {table} WHERE {column} = '{batch}'"))[0][0]

@@ -176,7 +176,7 @@ async def seen(deployment: Deployment, erasure: str) -> Any:
 
 async def carried_on(deployment: Deployment, erasure: str, until: str) -> Any:
     """Return the erasure once its state is *until*; time flies meanwhile."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             await deployment.platform.context("privacy").own(Erasing).run()
             await deployment.settle()

@@ -3,62 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import nullcontext
-from typing import Any, ClassVar, Final
+from typing import Final
 
 import msgspec
 import pytest
 import sqlalchemy as sa
 
-from kernel import Context, Manifest, Plugin, Principal, Provide, Request, hookimpl, new_id, problems
+from kernel import new_id
 from kernel.contracts.audit import ActRecorded
-from kernel.contracts.personal_data import PERSONAL_DATA, Document, Kept, Receipt, Subject
 from kernel.database import Query
 from kernel.database.tables import outbox
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
-from plugins.privacy.api import _oneself
 from plugins.privacy.erasing import LEASE, Erasing
+from tests.plugins.privacy.diaries import DiaryPlugin, diary_of
 from tests.plugins.privacy.story import API, EMAIL, ask_erasure, carried_on, seen
 
 FEW: Final = ("auth", "mail", "privacy", "users")
 ACTS: Final = Query(sa.select(outbox.c.data).where(outbox.c.type == ActRecorded.name), bytes)
 TYPES: Final = Query(sa.select(outbox.c.type).order_by(outbox.c.seq), str)
-
-
-class Diary:
-    """What a third party's plugin knows of people, for tests: it can be made to fail."""
-
-    def __init__(self) -> None:
-        self.asked: list[Subject] = []
-        self.broken = False
-
-    async def export(self, subject: Subject) -> Any:
-        if subject.email == "nobody":
-            yield Document(name="page.txt", content=b"")
-
-    async def erase(self, subject: Subject) -> Receipt:
-        self.asked.append(subject)
-        if self.broken:
-            raise RuntimeError(f"what {subject.email} wrote can not be found")
-        return Receipt(erased=("your diary",), kept=(Kept(what="the cover", why="it is pretty"),))
-
-
-class DiaryPlugin(Plugin):
-    """Contributes a `Diary`."""
-
-    manifest: ClassVar[Manifest] = Manifest(name="diary", version="1", provides=(PERSONAL_DATA,))
-
-    @hookimpl
-    def services(self, ctx: Context) -> tuple[Provide[Any], ...]:
-        return (Provide(PERSONAL_DATA, lambda: nullcontext(Diary())),)
-
-
-def diary_of(deployment: Deployment) -> Diary:
-    found = dict(deployment.platform.services.named(PERSONAL_DATA))["diary"]
-    assert isinstance(found, Diary)
-    return found
 
 
 async def admin_and_person(deployment: Deployment) -> tuple[Client, Client]:
@@ -311,14 +275,20 @@ async def test_processes_that_erase_at_once_tell_the_person_once(deploy: Deploy)
     assert len(receipts) == 1
 
 
-def test_nobody_does_it_in_the_name_of_somebody_else() -> None:
+async def test_nobody_does_it_in_the_name_of_somebody_else(deploy: Deploy) -> None:
     """An administrator who stands in for a person can neither fetch their data nor erase them."""
-    nothing: frozenset[str] = frozenset()
-    person = Principal(id=new_id(), session=new_id(), roles=nothing, permissions=nothing, actor=new_id())
-    http: Any = None
+    deployment = await deploy(*FEW)
+    admin, person = await admin_and_person(deployment)
+    mine = (await person.call("POST", f"{API}/privacy/exports", expect=202))["id"]
+    acting = await admin.call("POST", f"{API}/auth/accounts/{person.user}/act-as", {"reason": "To help."}, expect=201)
+    stand_in = deployment.client(token=acting["access_token"])
 
-    with pytest.raises(problems.Forbidden):
-        _oneself(Request(new_id(), http, "", person))
+    for path in ("", f"/{mine}", f"/{mine}/archive"):
+        await stand_in.call("GET", f"{API}/privacy/exports{path}", expect=403)
+    await stand_in.call("POST", f"{API}/privacy/exports", expect=403)
+    await stand_in.call("POST", f"{API}/privacy/erasures", {"confirm": EMAIL}, expect=403)
+
+    await person.call("GET", f"{API}/users/me")
 
 
 async def test_kept_mails_are_erased_too(deploy: Deploy) -> None:

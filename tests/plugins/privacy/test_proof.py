@@ -92,6 +92,7 @@ async def test_an_export_holds_everything_that_is_kept_of_the_person(deploy: Dep
     texts = {name: archive.read(name).decode() for name in archive.namelist()}
     everything = "\n".join(texts.values())
     assert [value for value in (*VALUES, *WORDS) if value.lower() not in everything.lower()] == []
+    assert all(word in texts["audit/acts-1.json"] for word in WORDS)
     assert "Bystander Stays" not in everything
     assert json.loads(texts["users/profile.json"])["biography"] == PROFILE["biography"]
     manifest = json.loads(texts["manifest.json"])

@@ -16,6 +16,7 @@ class KeepingContract:
         told = ActRecorded(
             action="garden.water",
             subject="bed:7",
+            about=new_id(),
             actor=new_id(),
             acting_as=new_id(),
             origin="203.0.113.7",

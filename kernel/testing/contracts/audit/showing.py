@@ -40,7 +40,9 @@ class ShowingContract:
 
         assert await count(actor=ada) == await count(subject="bed:1") == await count(action="garden.water") == 2
         assert await count(actor=ada, subject="bed:1") == await count(action="garden.weed") == 1
-        assert await count(since=middle.isoformat()) == 2
+        await harness.tell(watered("bed:3", action="garden.dig", about=ada))
+        assert await count(about=ada) == 1
+        assert await count(since=middle.isoformat()) == 3
         assert await count(until=middle.isoformat()) == 1
         assert await count(since=begin.isoformat(), until=middle.isoformat(), action="garden.weed") == 0
         assert await count(actor=new_id()) == await count(subject="bed:") == 0

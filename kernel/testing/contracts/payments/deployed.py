@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Final, cast
 from uuid import UUID
 
 import msgspec
@@ -32,12 +32,12 @@ from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
 from kernel.testing.fakes.courses import InMemoryCourses, InMemoryCoursesPlugin
 
-BASE = "/api/v1/payments"
-REDEEM = f"{BASE}/vouchers/redeem"
-CHECK = f"{BASE}/vouchers/check"
-QUOTE = f"{BASE}/quote"
-BATCHES = f"{BASE}/voucher-batches"
-EVENTS = (ChargeRefunded, PurchaseCharged, VoucherBatchCreated, VoucherRedeemed, VoucherReturned, WalletToppedUp)
+BASE: Final = "/api/v1/payments"
+REDEEM: Final = f"{BASE}/vouchers/redeem"
+CHECK: Final = f"{BASE}/vouchers/check"
+QUOTE: Final = f"{BASE}/quote"
+BATCHES: Final = f"{BASE}/voucher-batches"
+EVENTS: Final = (ChargeRefunded, PurchaseCharged, VoucherBatchCreated, VoucherRedeemed, VoucherReturned, WalletToppedUp)
 
 
 @dataclass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Coroutine, Sequence
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 from uuid import UUID
 
 import pytest
@@ -27,7 +27,7 @@ from kernel.testing.clock import MovableClock
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
 
-PRICE = 1500  # minor units
+PRICE: Final = 1500  # minor units
 
 
 class PaymentsHarness(Protocol):

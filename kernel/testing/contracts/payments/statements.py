@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Final
 
 import msgspec
 
@@ -13,10 +14,10 @@ from kernel.testing.clients import Client
 from kernel.testing.contracts.payments.deployed import BASE, DeployedPayments, redeem
 from kernel.testing.contracts.payments.harness import PRICE
 
-STATEMENT = f"{BASE}/statement"
+STATEMENT: Final = f"{BASE}/statement"
 #: With what begins that which a spreadsheet would run.
-RUN = ("=", "+", "-", "@", "\t", "\r", "\n")
-FORMULAS = ('=HYPERLINK("http://example.org"; "a, b")', "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\r\n=1")
+RUN: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULAS: Final = ('=HYPERLINK("http://example.org"; "a, b")', "+1", "-1", "@SUM(A1)", " =1", "\t=1", "\r\n=1")
 
 
 class StatementsContract:

@@ -1,0 +1,106 @@
+"""Writing a new plugin's files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import jinja2
+from packaging.version import Version
+
+from kernel.database.location import PLUGIN_NAME
+from kernel.discovery import BUNDLE
+from kernel.plugin import API_VERSION
+from kernel.scaffold.choices import contributed, replaceable
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+SUFFIX: Final = ".jinja"
+
+
+class Unwritable(Exception):
+    """The plugin can not be written; the message says why, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the new plugin is to be."""
+
+    name: str
+    summary: str
+    provides: str | None = None  #: a capability
+    contributes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if PLUGIN_NAME.fullmatch(self.name) is None:
+            raise Unwritable(
+                f"the name {self.name!r} can not be a plugin's; use lower-case letters and digits, in words joined by "
+                "hyphens, such as early-bird"
+            )
+
+    @property
+    def distribution(self) -> str:
+        return f"lyceum-{self.name}"
+
+    @property
+    def package(self) -> str:
+        return self.distribution.replace("-", "_")
+
+    @property
+    def prefix(self) -> str:
+        """Return what classes begin with."""
+        return "".join(word.capitalize() for word in self.name.split("-"))
+
+
+def write(wish: Wish, parent: Path) -> list[Path]:
+    """Write the distribution into a new folder of *parent*; return its files.
+
+    Raises:
+        Unwritable: there is something in the folder already; nothing was written.
+    """
+    folder = parent / wish.distribution
+    if folder.exists():
+        raise Unwritable(f"{folder} exists already; choose another name, or another folder by --folder")
+    files = dict(_rendered(wish))
+    for path, text in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(text, encoding="utf-8")
+    return sorted(folder / path for path in files)
+
+
+def _rendered(wish: Wish) -> Iterator[tuple[Path, str]]:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701  # it writes Python, from what its user chose
+    )
+    facts = _facts(wish)
+    for template in sorted(environment.list_templates(extensions=[SUFFIX.removeprefix(".")])):
+        text = environment.get_template(template).render(facts)
+        if text.strip() or template.endswith(("__init__.py.jinja", "py.typed.jinja")):
+            yield _path(template, wish), text.lstrip("\n")
+
+
+def _facts(wish: Wish) -> dict[str, object]:
+    platform = Version(version(BUNDLE))
+    api = Version(API_VERSION)
+    return {
+        "wish": wish,
+        "provided": replaceable(wish.provides) if wish.provides else None,
+        "contributed": [contributed(name) for name in wish.contributes],
+        "platform": f">={platform.base_version},<{platform.major}.{platform.minor + 1}",
+        "kernel_api": f">={api.major},<{api.major + 1}",
+        "prefix": wish.name.replace("-", "_"),
+    }
+
+
+def _path(template: str, wish: Wish) -> Path:
+    path = template.removesuffix(SUFFIX)
+    path = re.sub(r"^package/", f"{wish.package}/", path)
+    return Path(path.replace("NAME", wish.name.replace("-", "_")))

@@ -1,0 +1,5 @@
+"""The distribution that breaks the rules."""
+
+from tests.kernel.testing.acme import acme
+
+__all__ = ["acme"]
