@@ -206,7 +206,8 @@ async def _codes(ctx: Context[Any], maker: UUID) -> list[str]:
         new, http = NewVoucherBatch(count=BATCH_OF_VOUCHERS, amount=100), make_mocked_request("POST", "/")
         request = Request(new_id(), http, "127.0.0.1", nobody, idempotency_key=f"bench-{number}")
         async with ctx.db.transaction() as session:
-            codes += (await batches.create(session, new, request)).codes
+            made, _ = await batches.create(session, new, request)
+            codes += made.codes
     return codes
 
 

@@ -10,6 +10,7 @@ from kernel.failpoints import failpoint
 from kernel.http import problems
 from kernel.http.answers import Answer, Cookie, Encoded, Renders, etag_of, require_match, shared_page
 from kernel.http.beginning import Begin
+from kernel.http.idempotency import REPLAYED
 from kernel.http.identity import IDENTITY, Identity
 from kernel.http.pages import Page, PageQuery, page
 from kernel.http.principal import Principal
@@ -39,6 +40,7 @@ __all__ = [
     "ERASED",
     "IDENTITY",
     "PUBLIC",
+    "REPLAYED",
     "SIGNED_IN",
     "TRACES",
     "Answer",

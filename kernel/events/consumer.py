@@ -22,7 +22,7 @@ from kernel.events.receiver import Receiver
 from kernel.events.settings import EventSettings
 from kernel.events.worker import Worker
 
-REST: Final = 0.02  # seconds, in which a few events gather for one transaction
+REST: Final = 0.05  # seconds, in which more events gather for one transaction
 #: Where several processes receive for one plugin, all but one find that it was done already. They try less often, and
 #: take over within this time when that one dies.
 FOLLOWERS_REST: Final = 0.25

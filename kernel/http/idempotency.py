@@ -27,6 +27,8 @@ from kernel.http import problems
 from kernel.http.answers import Reply
 
 RETENTION: Final = timedelta(hours=24)
+#: Says of an answer that it repeats the first one; a handler that keeps its keys itself sends it with a repeat.
+REPLAYED: Final = {"Idempotency-Replayed": "true"}
 CLEANING_BATCH: Final = 1000  # rows
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
@@ -139,7 +141,7 @@ class Claim:
     def _again(self, first: FirstAnswer) -> Reply:
         if first.request_hash != self._hash:
             raise problems.IdempotencyKeyReused("Choose a new key for a new request.")
-        return Reply(first.status, first.body, {**first.headers, "Idempotency-Replayed": "true"})
+        return Reply(first.status, first.body, {**first.headers, **REPLAYED})
 
     async def keep(self, session: Session, reply: Reply) -> None:
         """Store *reply* as the first answer. Cookies are not stored: they hold secrets."""

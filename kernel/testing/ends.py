@@ -55,6 +55,7 @@ class SqliteEnd:
     def __init__(self, folder: Path, templates: Templates) -> None:
         self._folder = folder
         self._templates = templates
+        self._made: list[Path] = []
 
     def reserve(self) -> Place:
         return Place(database=f"sqlite:///{self._folder / uuid4().hex}")
@@ -62,11 +63,13 @@ class SqliteEnd:
     async def fill(self, place: Place, members: Iterable[Member]) -> None:
         folder = Path(place.database.removeprefix("sqlite:///"))
         folder.mkdir()  # noqa: ASYNC240  # nothing else runs yet
+        self._made.append(folder)
         for member in members:
             shutil.copy(await self._template(member), folder / f"{member.name}.sqlite3")
 
     async def close(self) -> None:
-        pass  # pytest keeps the folders of the last runs to look at
+        for folder in self._made:
+            shutil.rmtree(folder)
 
     async def _template(self, member: Member) -> str:
         key = frozenset({_history(member)})  # a file does not say whose it is: the same tables, the same file

@@ -12,7 +12,9 @@ Mark it `postgresql_only` or `sqlite_only` where one of the two has no say in it
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -58,6 +60,16 @@ def redis_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def sqlite_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where SQLite files lie: in memory where that is possible."""
+    from kernel.testing.memory import folder_in_memory
+
+    folder = folder_in_memory() or tmp_path_factory.mktemp("sqlite")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
 def database_templates() -> dict[EndName, Templates]:
     """The migrated databases that are copied for each test."""
     return {"sqlite": {}, "postgresql": {}}
@@ -85,7 +97,7 @@ async def deploy(
     end: EndName,
     mailbox: Mailbox,
     database_templates: dict[EndName, Templates],
-    tmp_path_factory: pytest.TempPathFactory,
+    sqlite_folder: Path,
     request: pytest.FixtureRequest,
 ) -> AsyncIterator[Deploy]:
     """Return what starts deployments; they end with the test."""
@@ -94,7 +106,7 @@ async def deploy(
     templates = database_templates[end]
     where: ends.End
     if end == "sqlite":
-        where = ends.SqliteEnd(tmp_path_factory.mktemp("sqlite"), templates)
+        where = ends.SqliteEnd(sqlite_folder, templates)
     else:
         server, redis = request.getfixturevalue("postgres_server"), request.getfixturevalue("redis_url")
         where = ends.PostgresEnd(server, redis, templates)

@@ -22,6 +22,7 @@ from uuid import uuid4
 
 import asyncpg
 
+from kernel.testing.memory import folder_in_memory
 from kernel.testing.processes import (
     ServerFailed,
     attempts,
@@ -61,7 +62,7 @@ class PostgresServer:
     async def create_database(self, template: str = "template1", name: str | None = None) -> str:
         """Create a database that belongs to the deployment's user, as a copy of *template*; return its name."""
         name = name or f"test_{uuid4().hex}"
-        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
         return name
 
     async def drop_database(self, name: str) -> None:
@@ -89,19 +90,22 @@ class PostgresServer:
 def postgres(*, durable: bool = False, settings: Sequence[str] = ()) -> Iterator[PostgresServer]:
     """Start a PostgreSQL with an empty cluster; stop and delete it when the block ends.
 
-    *durable* keeps fsync on, for measurements; tests are faster without. *settings* are further ones, `name=value`.
+    *durable* keeps it on a disk with fsync, for measurements; tests are faster without. *settings* are further ones,
+    `name=value`.
     """
-    user, folder = unprivileged_user(), scratch_folder("pg-")
-    try:
+    with contextlib.ExitStack() as trash:
+        user, folder = unprivileged_user(), scratch_folder("pg-")
+        trash.callback(shutil.rmtree, folder, ignore_errors=True)
+        if not durable and (memory := folder_in_memory()):
+            trash.callback(shutil.rmtree, memory, ignore_errors=True)
+            (folder / "data").symlink_to(memory)
         if user is not None:
-            os.chown(folder, user.pw_uid, user.pw_gid)
+            for owned in (folder, *folder.glob("data")):
+                os.chown(owned, user.pw_uid, user.pw_gid)
         binaries = _postgres_binaries(folder, user)
         _make_cluster(binaries, folder, user)
         process = spawn(_postgres_command(binaries, folder, (*settings, *(() if durable else _CARELESS))), folder, user)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    with stopping(process, signal.SIGINT, folder):  # SIGINT: a fast shutdown
+        trash.enter_context(stopping(process, signal.SIGINT, None))  # SIGINT: a fast shutdown
         for _ in attempts(process, folder):
             if _postgres_is_ready(folder, process):
                 break

@@ -166,7 +166,7 @@ class Administration:
     async def _keep_one(self, session: Session, row: AccountRow) -> None:
         administers = row.active and ADMIN in split_roles(row.roles)
         if administers and await session.one(OTHER_ADMINISTRATORS, account=row.id) == 0:
-            raise LastAdministrator
+            raise LastAdministrator("Make another account an administrator first.")
 
     @property
     def _now(self) -> datetime:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from kernel import Answer, Context, Page, Request, problems
+from kernel import REPLAYED, Answer, Context, Page, Request, problems
 from kernel.contracts.payments import Charge
 from kernel.database import Session
 from plugins.enrollments import purchases
@@ -22,8 +21,6 @@ from plugins.enrollments.purchases import PurchaseState
 from plugins.enrollments.refunding import Refunding
 from plugins.enrollments.settings import EnrollmentsSettings
 from plugins.enrollments.vouchers import AnyVoucher, Brought, Vouchers
-
-_REPLAYED: Final = {"Idempotency-Replayed": "true"}
 
 
 class PurchaseView(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,12 +51,12 @@ class PurchasingApi:
     async def buy(self, request: Request, body: Order) -> Answer[Receipt]:
         """Buy a course with the money in the caller's wallet, and with a voucher of any kind if one is given."""
         bought = await self._buying.buy(request.principal.id, _key(request), body)
-        return Answer(bought.receipt, headers=_REPLAYED if bought.replayed else {})
+        return Answer(bought.receipt, headers=REPLAYED if bought.replayed else {})
 
     async def redeem(self, request: Request, body: AnyVoucher) -> Answer[Brought]:
         """Use a voucher of any kind: for credit in the caller's wallet, or for a course."""
         brought, replayed = await self._vouchers.redeem(request.principal.id, _key(request), body)
-        return Answer(brought, headers=_REPLAYED if replayed else {})
+        return Answer(brought, headers=REPLAYED if replayed else {})
 
     async def show(self, request: Request, purchase_id: UUID) -> PurchaseView:
         """Show a purchase: one's own, or anyone's to those who manage enrolments."""
@@ -78,12 +75,13 @@ class PurchasingApi:
         user_id = request.principal.id
         return await self._leaving.leave(session, user_id, course_id, accept_no_refund=body.accept_no_refund)
 
-    async def refund(self, request: Request, purchase_id: UUID, body: Refund) -> Charge:
+    async def refund(self, request: Request, purchase_id: UUID, body: Refund) -> Answer[Charge]:
         """Give back what was paid; as it is set, the access ends with it."""
         if await self._ctx.db.first(purchases.PURCHASE, purchase_id=purchase_id) is None:
             raise problems.NotFound
         key = f"{purchase_id}:{request.principal.id}:{_key(request)}"
-        return await self._refunding.refund(purchase_id, body, key=key, request=request)
+        charge, replayed = await self._refunding.refund(purchase_id, body, key=key, request=request)
+        return Answer(charge, headers=REPLAYED if replayed else {})
 
 
 def _key(request: Request) -> str:

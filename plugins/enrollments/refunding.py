@@ -49,8 +49,8 @@ class Refunding:
             async with self._ctx.db.transaction() as session:
                 await self.end(session, charge, reason)
 
-    async def refund(self, purchase_id: UUID, body: Refund, *, key: str, request: Request) -> Charge:
-        """Give back some of the price, or all that is left of it, once for each *key*.
+    async def refund(self, purchase_id: UUID, body: Refund, *, key: str, request: Request) -> tuple[Charge, bool]:
+        """Give back some of the price, or all that is left of it; with a *key* that came before, say so and do no more.
 
         Raises:
             NothingToRefund: there is no such charge, or less left than that.
@@ -60,7 +60,7 @@ class Refunding:
         if asked is None or asked.state == "refused":
             asked = await self._ask(purchase_id, body, key, request)
         await ASKED()
-        return await self.give(asked)
+        return await self.give(asked), asked.state == "given"
 
     async def finish(self, before: datetime) -> None:
         """Do what was asked for and not tried since *before*: whoever asked may have died with it."""

@@ -101,19 +101,19 @@ class Batches:
         self._ctx = ctx
         self._codes = Codes(ctx.secrets)
 
-    async def create(self, session: Session, new: NewVoucherBatch, request: Request) -> VoucherCodes:
-        """Make the batch that *request* asks for under its idempotency key, or answer again if it is made."""
+    async def create(self, session: Session, new: NewVoucherBatch, request: Request) -> tuple[VoucherCodes, bool]:
+        """Make the batch that *request* asks for under its idempotency key; if that was done, show it and say so."""
         batch, key = self._batch(new, request.principal.id), request.idempotency_key or ""
         request_hash = hashlib.sha256(msgspec.json.encode(new)).digest()
         values = msgspec.structs.asdict(batch) | {"checked": True, "request_key": key, "request_hash": request_hash}
         del values["redeemed"], values["withdrawn_at"]
         if await session.first(ADD_BATCH, **values) is None:
-            return await self._again(session, batch.created_by, key, request_hash)
+            return await self._again(session, batch.created_by, key, request_hash), True
         codes = self._made_codes(batch, checked=True)
         await self._add_vouchers(session, batch, codes)
         await self._ctx.events.publish(session, _created(batch))
         await self._record(session, request, "create", batch.id, after=_shown(batch))
-        return VoucherCodes(batch=batch, codes=codes)
+        return VoucherCodes(batch=batch, codes=codes), False
 
     async def find(self, batch_id: UUID) -> VoucherBatch:
         batch = await self._ctx.db.first(BATCH, batch_id=batch_id)

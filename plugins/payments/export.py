@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -18,12 +19,12 @@ COLUMNS: Final = (
 )
 
 
-def answer_with(made: VoucherCodes, http: web.Request) -> Answer[Encoded[VoucherCodes]]:
+def answer_with(made: VoucherCodes, http: web.Request, headers: Mapping[str, str]) -> Answer[Encoded[VoucherCodes]]:
     """Return *made* as a table where the caller asks for it, else as JSON. Codes are money: nobody is to keep it."""
     if not wants_csv(http):
-        return Answer(Encoded(msgspec.json.encode(made)), headers={"Cache-Control": "no-store"})
+        return Answer(Encoded(msgspec.json.encode(made)), headers={"Cache-Control": "no-store", **headers})
     alike = [_cell(getattr(made.batch, name)) for name in COLUMNS[1:]]
-    return csv_answer(f"vouchers-{made.batch.id}", COLUMNS, ([code, *alike] for code in made.codes))
+    return csv_answer(f"vouchers-{made.batch.id}", COLUMNS, ([code, *alike] for code in made.codes), headers)
 
 
 def _cell(value: object) -> object:

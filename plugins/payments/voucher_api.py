@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from kernel import (
+    REPLAYED,
     SIGNED_IN,
     Answer,
     Context,
@@ -42,7 +43,6 @@ from plugins.payments.settings import PaymentsSettings
 from plugins.payments.vouchers import Vouchers
 
 TRIES: Final = "voucher-codes"  # what the limits on codes count, whichever route they came to
-_REPLAYED: Final = {"Idempotency-Replayed": "true"}
 
 
 class VouchersApi:
@@ -64,7 +64,7 @@ class VouchersApi:
     async def redeem(self, request: Request, body: RedeemVoucher) -> Answer[Redemption]:
         """Turn a voucher into credit in the caller's wallet."""
         redeemed = await self._redeeming.redeem(request.principal.id, body.code, request.idempotency_key or "")
-        return Answer(redeemed.redemption, headers=_REPLAYED if redeemed.replayed else {})
+        return Answer(redeemed.redemption, headers=REPLAYED if redeemed.replayed else {})
 
 
 class BatchesApi:
@@ -77,8 +77,8 @@ class BatchesApi:
         self, request: Request, body: NewVoucherBatch, session: Session
     ) -> Answer[Encoded[VoucherCodes]]:
         """Make vouchers. Only this answer shows their codes, with `Accept: text/csv` as a table."""
-        made = await self._batches.create(session, body, request)
-        return answer_with(made, request.http)
+        made, replayed = await self._batches.create(session, body, request)
+        return answer_with(made, request.http, REPLAYED if replayed else {})
 
     async def list_batches(self, query: BatchQuery) -> Page[VoucherBatch]:
         """List the batches of vouchers, the newest first."""

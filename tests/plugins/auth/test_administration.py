@@ -165,6 +165,7 @@ async def test_last_administrator_stays(deploy: Deploy) -> None:
     ):
         found, document = await problem(first, method, path, body)
         assert (found, document["type"]) == (409, "/problems/last-administrator")
+        assert document["detail"] == "Make another account an administrator first."
 
     assert await status(first, "GET", ACCOUNTS) == 200
 

@@ -18,6 +18,19 @@ async def refund(shop: Shop, receipt: JSON, **facts: object) -> JSON:
     return found
 
 
+async def test_a_refund_that_is_asked_for_again_says_so(deploy: Deploy) -> None:
+    """The answer to a repeat is the first one, and is marked."""
+    shop = await open_shop(deploy)
+    course, student = shop.course(), await shop.student(PRICE)
+    path, headers = f"{PURCHASES}/{(await buy(student, course))['purchase_id']}/refund", new_key()
+    replayed = []
+    for _ in range(2):
+        async with shop.admin.post(path, json={"reason": "Sorry."}, headers=headers) as answer:
+            replayed.append(((await answer.json())["refunded"], answer.headers.get("Idempotency-Replayed")))
+
+    assert replayed == [(PRICE, None), (PRICE, "true")]
+
+
 async def standing(shop: Shop, student: Client, course: UUID, receipt: JSON) -> tuple[bool, str]:
     """Return whether the student has access, and the state of the purchase."""
     purchase = await student.call("GET", f"{PURCHASES}/{receipt['purchase_id']}")

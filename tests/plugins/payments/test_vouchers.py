@@ -45,6 +45,17 @@ async def test_codes_are_shown_again_to_a_repeat_for_a_day(bank: DeployedPayment
     assert "codes are not shown any more" in problem["detail"]
 
 
+async def test_an_answer_that_shows_codes_again_says_so(bank: DeployedPayments) -> None:
+    """Whoever sends a request twice sees which answer made the vouchers."""
+    administrator, headers, body = bank.administrator(), fresh_key(), {"count": 1, "amount": 100}
+    replayed = []
+    for _ in range(2):
+        async with administrator.post(BATCHES, json=body, headers=headers) as answer:
+            replayed.append((answer.status, answer.headers.get("Idempotency-Replayed")))
+
+    assert replayed == [(201, None), (201, "true")]
+
+
 async def test_keys_of_two_administrators_are_independent(bank: DeployedPayments) -> None:
     """The same key of another person is another request."""
     headers, body = fresh_key(), {"count": 1, "amount": 100}
