@@ -99,7 +99,7 @@ class Events:
     async def _deliver(self, tellings: Sequence[Telling]) -> None:
         for one in tellings:
             await self._inboxes.put(one)
-        await self._deployment.settle()
+            await self._deployment.settle()  # events of different keys do not wait for one another
         refusals = await self._inboxes.refusals({one.event_id for one in tellings})
         assert not refusals, "; ".join(refusals)
 
