@@ -115,6 +115,14 @@ class LetsClosedAccountsIn(InMemoryAuth):
         return await super().sign_in(email)
 
 
+class ForgetsWhoLeft(InMemoryAuth):
+    """Takes the address of a closed account for nobody's."""
+
+    async def holder(self, email: str) -> UUID | None:
+        found = self.accounts.of(email)
+        return found.id if found and found.active else None
+
+
 class _Anarchy(InMemoryAccounts):
     def _keep_one(self, account: KnownAccount) -> None:
         """Keep nobody."""
@@ -136,6 +144,7 @@ FAULTS: dict[type[InMemoryAuth], tuple[Test, ...]] = {
     TellsNobody: (KIT.test_first_sign_in_makes_an_account,),
     Abdicates: (KIT.test_last_administrator_is_not_closed, KIT.test_administrators_closed_at_once_leave_one),
     MixesPeopleUp: (HTTP.test_session_of_somebody_else_is_not_found, HTTP.test_all_other_sessions_are_ended),
+    ForgetsWhoLeft: (KIT.test_holder_of_an_address_is_known,),
     LetsClosedAccountsIn: (KIT.test_closing_ends_the_sessions,),
 }
 CASES = [(provider, test) for provider, tests in FAULTS.items() for test in tests]

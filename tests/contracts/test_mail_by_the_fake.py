@@ -8,14 +8,14 @@ import pytest_asyncio
 from kernel.testing.contracts.mail import DeployedMail, MailContract, deploy_mail
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.mail import InMemoryMailPlugin
-from tests.contracts.memory_mail import memory_of
+from kernel.testing.contracts.in_memory import mails_in_memory
 
 pytestmark = pytest.mark.sqlite_only
 
 
 @pytest_asyncio.fixture
 async def harness(deploy: Deploy) -> DeployedMail:
-    return await deploy_mail(deploy, plugins=[InMemoryMailPlugin], outside=memory_of)
+    return await deploy_mail(deploy, plugins=[InMemoryMailPlugin], outside=mails_in_memory)
 
 
 class TestFakeMail(MailContract):

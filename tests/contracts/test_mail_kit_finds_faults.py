@@ -13,7 +13,7 @@ from kernel.testing.contracts.mail import DeployedMail, MailContract, MailDurabi
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.mail import InMemoryMail, InMemoryMailPlugin
 from tests.contracts.broken import assert_found
-from tests.contracts.memory_mail import memory_of
+from kernel.testing.contracts.in_memory import mails_in_memory
 
 Test = Callable[[DeployedMail], Awaitable[None]]
 KIT, LASTING = MailContract(), MailDurabilityContract()
@@ -94,8 +94,8 @@ async def test_kit_fails_a_provider_that_breaks_a_promise(
     class Broken(InMemoryMailPlugin):
         kind = provider
 
-    whole = await deploy_mail(deploy, plugins=[InMemoryMailPlugin], outside=memory_of)
-    broken = await deploy_mail(deploy, plugins=[Broken], outside=memory_of)
+    whole = await deploy_mail(deploy, plugins=[InMemoryMailPlugin], outside=mails_in_memory)
+    broken = await deploy_mail(deploy, plugins=[Broken], outside=mails_in_memory)
 
     await assert_found(test, whole=whole, broken=broken)
 

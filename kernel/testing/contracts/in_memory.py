@@ -1,17 +1,25 @@
-"""Harnesses for providers that live in memory: the shipped fakes, and what begins as one of them."""
+"""What the kits need beside providers that live in memory: the shipped fakes, and what begins as one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
-from kernel import Event, new_id
+from kernel import Event, new_id, problems
+from kernel.contracts.auth import AUTH
+from kernel.contracts.mail import MAIL
 from kernel.contracts.payments import Credit
 from kernel.contracts.payments_http import Wallet
+from kernel.testing.clients import Client
 from kernel.testing.clock import MovableClock
+from kernel.testing.contracts.auth import NotLetIn
+from kernel.testing.deployment import Deployment
+from kernel.testing.fakes.auth import InMemoryAuth
 from kernel.testing.fakes.courses import InMemoryCourses
 from kernel.testing.fakes.enrollments import InMemoryEnrollments
+from kernel.testing.fakes.mail import InMemoryMail
 from kernel.testing.fakes.payments import InMemoryPayments
 
 
@@ -91,3 +99,18 @@ class InMemoryPaymentsHarness:
 
     async def events(self) -> Sequence[Event]:
         return self.payments.events
+
+
+async def by_name(deployment: Deployment, email: str) -> Client:
+    """Sign in without any proof; fulfils `SignIn`."""
+    auth = cast(InMemoryAuth, deployment.platform.services.get(AUTH))
+    try:
+        token = await auth.sign_in(email)
+    except problems.NotSignedIn as error:
+        raise NotLetIn(email) from error
+    return deployment.client(token=token, user=auth.accounts.arrive(email)[0].id)
+
+
+def mails_in_memory(deployment: Deployment) -> InMemoryMail:
+    """Return the provider, which keeps what it sends; fulfils `Outside`."""
+    return cast(InMemoryMail, deployment.platform.services.get(MAIL))

@@ -72,6 +72,10 @@ class InMemoryAccounts:
         """Return the account, None when there is none."""
         return self._by_id.get(user)
 
+    def of(self, email: str) -> KnownAccount | None:
+        """Return the account of *email*, however it is typed, None when there is none."""
+        return self._by_email.get(email.strip().lower())
+
     def matching(self, query: AccountQuery) -> list[AccountSeen]:
         """Return the accounts that *query* asks for by address, the whole list."""
         prefix = (query.email or "").lower()

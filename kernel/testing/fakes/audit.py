@@ -52,7 +52,7 @@ class InMemoryAudit:
         session.after_commit(lambda: self.keep(_seen(delivery)))
 
 
-class InMemoryAuditPlugin(Plugin):
+class InMemoryAuditPlugin(Plugin[Any]):
     """Provides `audit/1` from memory; `deployment.platform.services.get(AUDIT)` is the `InMemoryAudit`."""
 
     manifest: ClassVar[Manifest] = Manifest(name="test-audit", version="1", provides=(AUDIT,))
@@ -63,15 +63,15 @@ class InMemoryAuditPlugin(Plugin):
         yield Permission(name=VIEW_ACTS, summary="Look at what administrators did", roles=("admin",))
 
     @hookimpl
-    def services(self, ctx: Context) -> Iterable[Provide[Any]]:
+    def services(self, ctx: Context[Any]) -> Iterable[Provide[Any]]:
         yield Provide(AUDIT, lambda: contextlib.nullcontext(ctx.own(self.kind)))
 
     @hookimpl
-    def event_handlers(self, ctx: Context) -> Iterable[EventHandler]:
+    def event_handlers(self, ctx: Context[Any]) -> Iterable[EventHandler]:
         yield on(ActRecorded, ctx.own(self.kind).record, name="record")
 
     @hookimpl
-    def routes(self, ctx: Context) -> Iterable[Route]:
+    def routes(self, ctx: Context[Any]) -> Iterable[Route]:
         audit = ctx.own(self.kind)
 
         async def acts(query: ActQuery) -> Page[ActSeen]:

@@ -60,16 +60,16 @@ class InMemoryMail:
             return None
 
 
-class InMemoryMailPlugin(Plugin):
+class InMemoryMailPlugin(Plugin[Any]):
     """Provides `mail/1` from memory; `deployment.platform.services.get(MAIL)` is the `InMemoryMail`."""
 
     manifest: ClassVar[Manifest] = Manifest(name="test-mail", version="1", provides=(MAIL,))
     kind: ClassVar[type[InMemoryMail]] = InMemoryMail  #: what it provides; a subclass may have another
 
     @hookimpl
-    def services(self, ctx: Context) -> Iterable[Provide[Any]]:
+    def services(self, ctx: Context[Any]) -> Iterable[Provide[Any]]:
         yield Provide(MAIL, lambda: contextlib.nullcontext(ctx.own(self.kind)))
 
     @hookimpl
-    def event_handlers(self, ctx: Context) -> Iterable[EventHandler]:
+    def event_handlers(self, ctx: Context[Any]) -> Iterable[EventHandler]:
         yield on(MailRequested, ctx.own(self.kind).take, name="take")

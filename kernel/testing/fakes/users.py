@@ -179,7 +179,7 @@ class InMemoryUsersApi:
         return page(rows[: query.limit + 1], query, _place)
 
 
-class InMemoryUsersPlugin(Plugin):
+class InMemoryUsersPlugin(Plugin[Any]):
     """Provides `users/1` from memory; `deployment.platform.services.get(USERS)` is the `InMemoryUsers`."""
 
     manifest: ClassVar[Manifest] = Manifest(
@@ -192,11 +192,11 @@ class InMemoryUsersPlugin(Plugin):
         yield Permission(name=LIST_USERS, summary="See everybody in the directory", roles=("admin",))
 
     @hookimpl
-    def services(self, ctx: Context) -> Iterable[Provide[Any]]:
+    def services(self, ctx: Context[Any]) -> Iterable[Provide[Any]]:
         yield Provide(USERS, lambda: contextlib.nullcontext(ctx.own(self.kind)))
 
     @hookimpl
-    def event_handlers(self, ctx: Context) -> Iterable[EventHandler]:
+    def event_handlers(self, ctx: Context[Any]) -> Iterable[EventHandler]:
         users = ctx.own(self.kind)
         yield on(UserRegistered, _noting(users.register), name="registered")
         yield on(RolesChanged, _noting(users.set_roles), name="roles-changed")
@@ -204,7 +204,7 @@ class InMemoryUsersPlugin(Plugin):
         yield on(UserEnabled, _noting(users.set_active), name="enabled")
 
     @hookimpl
-    def routes(self, ctx: Context) -> Iterable[Route]:
+    def routes(self, ctx: Context[Any]) -> Iterable[Route]:
         return InMemoryUsersApi(ctx, ctx.own(self.kind)).routes()
 
 

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
+import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
+from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from kernel.scaffold.choices import CONTRIBUTED, REPLACEABLE
+from kernel.scaffold.choices import ALWAYS, CONTRIBUTED, REPLACEABLE
+from kernel.testing import contracts
+from kernel.testing.fakes import FAKES
 from tests.kernel.cli.conftest import Terminal
 
 ROOT = Path(__file__).parents[3]
 CONTRIBUTIONS = [text for one in CONTRIBUTED for text in ("--contributes", one.name)]
+#: What is written, by the last word of its name: each beginning there is.
+WISHES = {
+    "alone": [],
+    "adds": CONTRIBUTIONS,
+    **{one.name: ["--provides", one.name] for one in REPLACEABLE},
+    "both": ["--provides", "payments", *CONTRIBUTIONS],
+}
 
 
-def run(*command: object, cwd: Path) -> str:
+def run(*command: object, cwd: Path, **environ: str) -> str:
     """Run *command* and return what it printed; it must succeed."""
-    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "MYPYPATH": str(ROOT)}
+    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", **environ}
     done = subprocess.run(
         [str(one) for one in command], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
@@ -28,11 +42,25 @@ def run(*command: object, cwd: Path) -> str:
     return done.stdout
 
 
-def generate(terminal: Terminal, parent: Path, *options: str) -> Path:
-    """Have a plugin written; return its folder."""
-    written = terminal.type("plugins", "new", "early-owl", *options, "--folder", str(parent))
-    assert written.code == 0, written.err
-    return parent / "lyceum-early-owl"
+@dataclass(frozen=True)
+class Written:
+    """What was written."""
+
+    parent: Path
+    folders: tuple[Path, ...]
+
+    def packages(self) -> list[Path]:
+        return [folder / folder.name.replace("-", "_") for folder in self.folders]
+
+
+@pytest.fixture
+def written(terminal: Terminal, tmp_path: Path) -> Written:
+    """A plugin of every kind."""
+    parent = tmp_path / "owls"
+    for word, options in WISHES.items():
+        done = terminal.type("plugins", "new", f"early-owl-{word}", *options, "--folder", str(parent))
+        assert done.code == 0, done.err
+    return Written(parent, tuple(sorted(parent.iterdir())))
 
 
 def environment_of(folder: Path) -> Path:
@@ -43,30 +71,73 @@ def environment_of(folder: Path) -> Path:
     return folder / "bin"
 
 
-@pytest.mark.parametrize(
-    "options",
-    [[], CONTRIBUTIONS, *(["--provides", one.name] for one in REPLACEABLE)],
-    ids=["plain", "contributions", *(one.name for one in REPLACEABLE)],
-)
-def test_generated_plugin_installs_and_its_tests_pass(terminal: Terminal, tmp_path: Path, options: list[str]) -> None:
-    """In a fresh environment, by pip, as its author would do; and our own linter has nothing to say."""
-    folder = generate(terminal, tmp_path, *options)
+def test_generated_plugins_install_and_their_tests_pass(written: Written, tmp_path: Path) -> None:
+    """In a fresh environment, by pip, as their authors would do: one of them on both ends, and all of them on SQLite.
+
+    All at once means one pip and one pytest, with the settings of one of them, which all of them have.
+    """
     programs = environment_of(tmp_path / "environment")
+    editable = [text for folder in written.folders for text in ("-e", folder)]
+    one = written.folders[0] / "pyproject.toml"
+    several = ("--import-mode=importlib", "--rootdir", written.parent, "-c", one)  # whose modules have the same names
 
-    run(programs / "python", "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "-e", ".", cwd=folder)
-    told = run(programs / "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=folder)
+    run(programs / "python", "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", *editable, cwd=tmp_path)
+    tests = [folder / "tests" for folder in written.folders]
+    pytest_ = (programs / "python", "-m", "pytest", "-v", "-p", "no:cacheprovider")
+    told = run(*pytest_, *several, "-k", "not postgresql", *tests, cwd=written.parent)
+    told_of_one = run(*pytest_, cwd=written.parent / "lyceum-early-owl-both")
 
-    assert " passed" in told
+    for folder in written.folders:
+        assert f"{folder.name}/tests/test_rules.py::" in told, told
+    assert "tests/test_rules.py::test_plugin_keeps_the_rules_of_the_house[postgresql] PASSED" in told_of_one
+
+
+def test_our_own_linter_has_nothing_to_say_about_generated_plugins(written: Written) -> None:
+    """Nor does its formatter."""
+    source = f"src = {[str(folder) for folder in written.folders]}"
     for check in (["check", "--ignore", "S101"], ["format", "--check", "--diff"]):
-        run(sys.executable, "-m", "ruff", *check, "--config", ROOT / "pyproject.toml", "--no-cache", cwd=folder)
+        options = ("--config", ROOT / "pyproject.toml", "--config", source, "--no-cache")
+        run(sys.executable, "-m", "ruff", *check, *options, ".", cwd=written.parent)
 
 
-def test_generated_plugin_has_the_types_that_it_says(terminal: Terminal, tmp_path: Path) -> None:
+def test_generated_plugins_have_the_types_that_they_say(written: Written, tmp_path: Path) -> None:
     """As strictly as our own code."""
-    folder = generate(terminal, tmp_path, "--provides", "payments", *CONTRIBUTIONS)
+    sources = tmp_path / "sources"
+    for package in written.packages():
+        shutil.copytree(package, sources / package.name)
+        shutil.copytree(package.parent / "tests", sources / f"{package.name}_tests")  # of names that differ
 
-    strictly = ("--strict", "--follow-imports=silent", "--cache-dir", tmp_path / "mypy")
-    run(sys.executable, "-m", "mypy", *strictly, "lyceum_early_owl", "tests", cwd=folder)
+    strictly = ("--strict", "--follow-imports=silent", "--explicit-package-bases", "--cache-dir", tmp_path / "mypy")
+    run(sys.executable, "-m", "mypy", *strictly, ".", cwd=sources, MYPYPATH=f"{ROOT}{os.pathsep}{sources}")
+
+
+@pytest.mark.parametrize("module", contracts.KITS)
+def test_whatever_has_a_kit_can_be_begun(module: str) -> None:
+    """Each kit that we ship is passed by something that is written, or named as one that comes later."""
+    found = vars(importlib.import_module(f"kernel.testing.contracts.{module}"))
+    shipped = {name for name in found.get("__all__", found) if name.endswith("Contract")}
+    known = {kit for one in REPLACEABLE for kit in (*one.kits, *one.later)}
+
+    assert shipped
+    assert shipped - known - {one.kit for one in (*CONTRIBUTED, *ALWAYS)} == set()
+
+
+def test_every_kit_is_known_by_the_list_of_kits() -> None:
+    """A folder or module more can not be forgotten."""
+    helpers = {"in_memory"}
+
+    assert {one.name for one in pkgutil.iter_modules(contracts.__path__)} - helpers == set(contracts.KITS)
+
+
+def test_whatever_can_be_replaced_has_a_provider_in_memory() -> None:
+    """With which those begin that replace it, and which stands in where a test leaves the real one out."""
+    capabilities = {getattr(_contract(one.name), one.constant) for one in REPLACEABLE}
+
+    assert capabilities == set(FAKES)
+
+
+def _contract(name: str) -> ModuleType:
+    return importlib.import_module(f"kernel.contracts.{name}")
 
 
 def test_name_that_no_plugin_can_have_is_refused(terminal: Terminal, tmp_path: Path) -> None:

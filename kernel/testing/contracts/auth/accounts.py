@@ -44,6 +44,14 @@ class AccountsContract:
         assert "instructor" in made.roles
         assert [event.user_id for event in await harness.told(UserRegistered)] == [made.id]
 
+    async def test_holder_of_an_address_is_known(self, harness: DeployedAuth) -> None:
+        """However it is typed, and of a closed account too: what is sent there reaches that person and nobody else."""
+        made = await harness.auth.grant("ada@example.org", ["instructor"])
+        await harness.auth.close(made.id)
+
+        assert await harness.auth.holder("Ada@Example.org") == made.id
+        assert await harness.auth.holder("bob@example.org") is None
+
     async def test_grant_adds_to_the_roles_that_there_are(self, harness: DeployedAuth) -> None:
         """Those that the account has already are given and told only once; the events tell all that it has now."""
         before = await harness.auth.grant("ada@example.org", ["instructor"])
