@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import pytest_asyncio
 
+from kernel.testing.contracts.in_memory import mails_in_memory
 from kernel.testing.contracts.mail import DeployedMail, MailContract, deploy_mail
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.mail import InMemoryMailPlugin
-from kernel.testing.contracts.in_memory import mails_in_memory
 
 pytestmark = pytest.mark.sqlite_only
 

@@ -9,11 +9,11 @@ import msgspec
 import pytest
 
 from kernel.contracts.mail import Message
+from kernel.testing.contracts.in_memory import mails_in_memory
 from kernel.testing.contracts.mail import DeployedMail, MailContract, MailDurabilityContract, deploy_mail
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.mail import InMemoryMail, InMemoryMailPlugin
 from tests.contracts.broken import assert_found
-from kernel.testing.contracts.in_memory import mails_in_memory
 
 Test = Callable[[DeployedMail], Awaitable[None]]
 KIT, LASTING = MailContract(), MailDurabilityContract()

@@ -30,6 +30,9 @@ WISHES = {
     **{one.name: ["--provides", one.name] for one in REPLACEABLE},
     "both": ["--provides", "payments", *CONTRIBUTIONS],
 }
+PYTEST = ("-m", "pytest", "-v", "-p", "no:cacheprovider")
+#: Everything that is in these is in the last one too.
+WITHIN_BOTH = ("adds", "payments")
 
 
 def run(*command: object, cwd: Path, **environ: str) -> str:
@@ -47,10 +50,12 @@ class Written:
     """What was written."""
 
     parent: Path
-    folders: tuple[Path, ...]
 
-    def packages(self) -> list[Path]:
-        return [folder / folder.name.replace("-", "_") for folder in self.folders]
+    def of(self, word: str) -> Path:
+        return self.parent / f"lyceum-early-owl-{word}"
+
+    def folders(self) -> list[Path]:
+        return [self.of(word) for word in WISHES]
 
 
 @pytest.fixture
@@ -60,7 +65,7 @@ def written(terminal: Terminal, tmp_path: Path) -> Written:
     for word, options in WISHES.items():
         done = terminal.type("plugins", "new", f"early-owl-{word}", *options, "--folder", str(parent))
         assert done.code == 0, done.err
-    return Written(parent, tuple(sorted(parent.iterdir())))
+    return Written(parent)
 
 
 def environment_of(folder: Path) -> Path:
@@ -72,29 +77,29 @@ def environment_of(folder: Path) -> Path:
 
 
 def test_generated_plugins_install_and_their_tests_pass(written: Written, tmp_path: Path) -> None:
-    """In a fresh environment, by pip, as their authors would do: one of them on both ends, and all of them on SQLite.
+    """In a fresh environment, by pip, as their authors would do: one of them on both ends, the others on SQLite.
 
-    All at once means one pip and one pytest, with the settings of one of them, which all of them have.
+    The others share a pytest, with the settings of one of them, which all of them have.
     """
-    programs = environment_of(tmp_path / "environment")
-    editable = [text for folder in written.folders for text in ("-e", folder)]
-    one = written.folders[0] / "pyproject.toml"
-    several = ("--import-mode=importlib", "--rootdir", written.parent, "-c", one)  # whose modules have the same names
+    python = environment_of(tmp_path / "environment") / "python"
+    both = written.of("both")
+    others = [written.of(word) for word in WISHES if word not in ("both", *WITHIN_BOTH)]
+    editable = [text for folder in (both, *others) for text in ("-e", folder)]
+    shared = ("--import-mode=importlib", "--rootdir", written.parent, "-c", others[0] / "pyproject.toml")
+    tests = [folder / "tests" for folder in others]
 
-    run(programs / "python", "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", *editable, cwd=tmp_path)
-    tests = [folder / "tests" for folder in written.folders]
-    pytest_ = (programs / "python", "-m", "pytest", "-v", "-p", "no:cacheprovider")
-    told = run(*pytest_, *several, "-k", "not postgresql", *tests, cwd=written.parent)
-    told_of_one = run(*pytest_, cwd=written.parent / "lyceum-early-owl-both")
+    run(python, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", *editable, cwd=tmp_path)
+    told_of_one = run(python, *PYTEST, cwd=both)
+    told = run(python, *PYTEST, *shared, "-k", "not postgresql", *tests, cwd=written.parent)
 
-    for folder in written.folders:
-        assert f"{folder.name}/tests/test_rules.py::" in told, told
+    for folder in others:
+        assert f"{folder.name}/tests/test_rules.py::test_plugin_keeps_the_rules_of_the_house[sqlite] PASSED" in told
     assert "tests/test_rules.py::test_plugin_keeps_the_rules_of_the_house[postgresql] PASSED" in told_of_one
 
 
 def test_our_own_linter_has_nothing_to_say_about_generated_plugins(written: Written) -> None:
     """Nor does its formatter."""
-    source = f"src = {[str(folder) for folder in written.folders]}"
+    source = f"src = {[str(folder) for folder in written.folders()]}"
     for check in (["check", "--ignore", "S101"], ["format", "--check", "--diff"]):
         options = ("--config", ROOT / "pyproject.toml", "--config", source, "--no-cache")
         run(sys.executable, "-m", "ruff", *check, *options, ".", cwd=written.parent)
@@ -103,11 +108,12 @@ def test_our_own_linter_has_nothing_to_say_about_generated_plugins(written: Writ
 def test_generated_plugins_have_the_types_that_they_say(written: Written, tmp_path: Path) -> None:
     """As strictly as our own code."""
     sources = tmp_path / "sources"
-    for package in written.packages():
-        shutil.copytree(package, sources / package.name)
-        shutil.copytree(package.parent / "tests", sources / f"{package.name}_tests")  # of names that differ
+    for folder in written.folders():
+        package = folder.name.replace("-", "_")
+        shutil.copytree(folder / package, sources / package)
+        shutil.copytree(folder / "tests", sources / f"{package}_tests")  # those of each have the same names
 
-    strictly = ("--strict", "--follow-imports=silent", "--explicit-package-bases", "--cache-dir", tmp_path / "mypy")
+    strictly = ("--strict", "--follow-imports=silent", "--explicit-package-bases", "--cache-dir", os.devnull)
     run(sys.executable, "-m", "mypy", *strictly, ".", cwd=sources, MYPYPATH=f"{ROOT}{os.pathsep}{sources}")
 
 
