@@ -15,8 +15,10 @@ import pytest
 from sqlalchemy import text
 
 from kernel.database.opening import DatabaseSettings, open_database
+from kernel.rehearsal import stage
 from kernel.rehearsal.copies import SUFFIX
 from kernel.testing.servers import PostgresServer
+from tests.kernel.cli import warm
 from tests.kernel.cli.conftest import Outcome, Terminal
 from tests.kernel.cli.releases import PACKAGE, neighbour, release, wheel
 
@@ -55,6 +57,18 @@ class Shop:
 
 
 @pytest.fixture
+def process_of_its_own() -> None:
+    """For a test that rehearses as operators do."""
+
+
+@pytest.fixture(autouse=True)
+def warm_stage(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all others rehearse in processes that have the kernel loaded already."""
+    if "process_of_its_own" not in request.fixturenames:
+        monkeypatch.setattr(stage, "perform", warm.perform)
+
+
+@pytest.fixture
 def shop(
     end: str, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[Shop]:
@@ -81,6 +95,7 @@ def shop(
         del sys.modules[name]
 
 
+@pytest.mark.usefixtures("process_of_its_own")
 def test_upgrade_that_changes_nothing_others_rely_on_is_fine(shop: Shop) -> None:
     """Each plugin that is on has a verdict, and the exit code is 0."""
     verdicts = shop.verdicts(release(shop.folder, "1.1"))
@@ -90,6 +105,7 @@ def test_upgrade_that_changes_nothing_others_rely_on_is_fine(shop: Shop) -> None
     assert shop.plan(release(shop.folder, "1.1"), json=False).code == 0
 
 
+@pytest.mark.usefixtures("process_of_its_own")
 def test_migrations_are_tried_up_and_down_on_a_copy_of_the_data(shop: Shop) -> None:
     """Whoever upgrades learns which revisions run and how long they take with that data."""
     wanted = release(

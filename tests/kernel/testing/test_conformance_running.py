@@ -7,9 +7,11 @@ from uuid import UUID
 
 import pytest
 
+from kernel.testing.conformance import lifecycle
 from tests.kernel.testing.acme import Acme, Change
 
 NOBODY = UUID(int=7)
+SHORT = 1.0  # seconds to wait for the end of what does not end
 COLUMN = 'sa.Column("text", sa.Text, nullable=False),\n'
 RUN = "        await session.run(NOTE, note=delivery.id, person=told.user_id, written=told.email)\n"
 CONNECTS = "import sqlite3; kept.append(sqlite3.connect(ctx.db._location.file))"
@@ -92,8 +94,9 @@ async def test_revisions_form_one_line(acme: Acme) -> None:
         ("raise ValueError('no')\n    yield", "its start raised ValueError: no"),
     ],
 )
-async def test_nothing_outlives_the_stop(acme: Acme, living: str, remedy: str) -> None:
+async def test_nothing_outlives_the_stop(acme: Acme, living: str, remedy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither tasks nor threads nor connections; what needs a running plugin is not looked at then."""
+    monkeypatch.setattr(lifecycle, "PATIENCE", SHORT)
     imports = "import asyncio, socket\nfrom threading import Event as Flag, Thread\nkept, ended = [], Flag()\n"
     acme.install((LIVING, f"async def living(ctx):\n    {living}"), (TABLES, f"{imports}{TABLES}"))
     verdicts = await acme.examine()
@@ -104,8 +107,9 @@ async def test_nothing_outlives_the_stop(acme: Acme, living: str, remedy: str) -
     assert {one.rule for one in verdicts if one.verdict == "not checked"} == {"redelivery", "personal data"}
 
 
-async def test_connection_to_its_database_is_closed(acme: Acme) -> None:
+async def test_connection_to_its_database_is_closed(acme: Acme, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that it has opened by itself: the file is named."""
+    monkeypatch.setattr(lifecycle, "PATIENCE", SHORT)
     acme.install(
         (
             LIVING,
