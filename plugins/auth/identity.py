@@ -11,7 +11,7 @@ from aiohttp import web
 
 from kernel import Context, Principal, Request, problems
 from kernel.contracts.audit import act
-from kernel.contracts.auth import Account
+from kernel.contracts.auth import Account, SignedIn, Vouched
 from plugins.auth.accounts import HOLDER, find, grant, split_roles
 from plugins.auth.acting import may_act
 from plugins.auth.addresses import checked
@@ -23,6 +23,7 @@ from plugins.auth.remembered import Known, Remembered
 from plugins.auth.revocations import Revocations
 from plugins.auth.settings import AuthSettings
 from plugins.auth.tokens import AccessTokens, Claims
+from plugins.auth.vouching import Vouching
 
 
 class AuthIdentity:
@@ -60,6 +61,9 @@ class AuthIdentity:
 
     async def holder(self, email: str) -> UUID | None:
         return await self._db.first(HOLDER, email=email.strip().lower())
+
+    async def sign_in(self, request: Request, person: Vouched) -> SignedIn:
+        return await self._ctx.own(Vouching).sign_in(request, person)
 
     async def close(self, user_id: UUID) -> None:
         async with self._db.transaction() as session:
