@@ -83,12 +83,13 @@ async def seed(url: str, folder: Path, pool: int) -> Seeded:
         made = await _courses(platform.context("courses"))
         buyers = await _wallets(platform.context("payments"), url)
         codes = await _codes(platform.context("payments"), buyers[0])
-        tokens = await _tokens(platform.context("auth"), buyers[:: peers_data.EACH_BUYER])
-    return Seeded(config, _loads(folder, made, tokens, codes))
+        await register(platform.context("auth"), buyers[:: peers_data.EACH_BUYER])
+        signed_in = await tokens(platform.context("auth"), buyers[:: peers_data.EACH_BUYER])
+    return Seeded(config, _loads(folder, made, signed_in, codes))
 
 
 def _loads(
-    folder: Path, made: Sequence[tuple[SeedCourse, UUID]], tokens: Sequence[str], codes: Sequence[str]
+    folder: Path, made: Sequence[tuple[SeedCourse, UUID]], signed_in: Sequence[str], codes: Sequence[str]
 ) -> dict[str, Load]:
     def written(name: str, lines: Iterator[str]) -> str:
         path = folder / f"lyceum-{name}"
@@ -98,7 +99,7 @@ def _loads(
     bodies = (json.dumps({"course_id": str(course_id)}) for _, course_id in made)
     gets = (f"/api/v1/courses/{course_id}" for _, course_id in made)
     buy = {
-        "BENCH_TOKENS": written("tokens", iter(tokens)),
+        "BENCH_TOKENS": written("tokens", iter(signed_in)),
         "BENCH_BODIES": written("bodies", bodies),
         "BENCH_PATH": "/api/v1/enrollments/purchases",
     }
@@ -126,7 +127,8 @@ def _pages(made: Sequence[tuple[SeedCourse, UUID]]) -> Iterator[str]:
         yield f"/api/v1/courses?limit={PAGE}&cursor={encode_cursor(place)}"
 
 
-async def _fill(ctx: Context[Any], table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
+async def fill(ctx: Context[Any], table: sa.Table, rows: Sequence[Mapping[str, object]]) -> None:
+    """Insert *rows*, which all have the same columns."""
     command = Command(sa.insert(table).values({name: bindparam(name) for name in rows[0]}))
     for begin in range(0, len(rows), BATCH):
         await ctx.db.run_many(command, rows[begin : begin + BATCH])
@@ -140,7 +142,7 @@ async def _courses(ctx: Context[Any]) -> list[tuple[SeedCourse, UUID]]:
         for table, row in _course_rows(course, course_id, teachers[course.teacher]):
             rows[table].append(row)
     for table, found in rows.items():
-        await _fill(ctx, table, found)
+        await fill(ctx, table, found)
     return made
 
 
@@ -211,12 +213,16 @@ async def _codes(ctx: Context[Any], maker: UUID) -> list[str]:
     return codes
 
 
-async def _tokens(ctx: Context[Any], buyers: Sequence[UUID]) -> list[str]:
-    """Return an access token for each buyer; wrk uses them well within their ten minutes."""
+async def register(ctx: Context[Any], ids: Sequence[UUID]) -> None:
+    """Make accounts with the numbers *ids*."""
+    rows = [{"id": user, "email": f"{user}@example.org", "created_at": BEGAN, "active": True} for user in ids]
+    await fill(ctx, accounts, rows)
+
+
+async def tokens(ctx: Context[Any], ids: Sequence[UUID]) -> list[str]:
+    """Return an access token for each account; they hold for ten minutes."""
     issuing = ctx.own(AccessTokens)
-    rows = [{"id": buyer, "email": f"{buyer}@example.org", "created_at": BEGAN, "active": True} for buyer in buyers]
-    await _fill(ctx, accounts, rows)
-    return [await issuing.issue(buyer, new_id(), ("student",)) for buyer in buyers]
+    return [await issuing.issue(user, new_id(), ("student",)) for user in ids]
 
 
 def main() -> None:

@@ -94,13 +94,14 @@ class Buyer:
 class Servers:
     """The two processes."""
 
-    def __init__(self, configs: Sequence[Path], folder: Path) -> None:
+    def __init__(self, configs: Sequence[Path], folder: Path, ports: Sequence[int]) -> None:
         self._configs = configs
         self._folder = folder
+        self._ports = ports
         self._processes = [self._start(number) for number in range(len(configs))]
 
     def wait(self) -> None:
-        for port in PORTS:
+        for port in self._ports:
             wait_until_answering(f"http://127.0.0.1:{port}/-/ready")
 
     def kill(self, number: int) -> None:
@@ -276,7 +277,7 @@ def main(seconds: float) -> None:
         seeded = asyncio.run(lyceum_data.seed(server.url("lyceum"), folder, 10))
         paths = configs(seeded, redis_url, folder)
         before = asyncio.run(balances(server))
-        servers = Servers(paths, folder)
+        servers = Servers(paths, folder, PORTS)
         try:
             servers.wait()
             storm = asyncio.run(rage(server, servers, orders(seeded), seconds))

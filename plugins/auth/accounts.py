@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles fo
 
 from kernel import Context, Event, new_id
 from kernel.contracts.auth import Account, RolesChanged, UserRegistered
-from kernel.database import Command, Database, Query, Session
+from kernel.database import Command, Database, Query, Session, Timestamp
 from plugins.auth.publishing import publish_all
 from plugins.auth.settings import AuthSettings
 from plugins.auth.tables import account_roles, accounts
@@ -74,6 +74,13 @@ PUT: Final = Query(
         set_={"signed_in_at": sa.func.coalesce(_PUT.excluded.signed_in_at, accounts.c.signed_in_at)},
     ).returning(accounts.c.id),
     UUID,
+)
+
+#: Locks the account too, until the transaction ends.
+NOTE_SIGN_IN: Final = Command(
+    sa.update(accounts)
+    .where(accounts.c.id == bindparam("account"))
+    .values(signed_in_at=bindparam("now", type_=Timestamp()))
 )
 
 ADD_ROLE: Final = Command(

@@ -26,7 +26,7 @@ from plugins.auth.codes import DIGITS, LIFE, Codes
 from plugins.auth.cookies import Cookies
 from plugins.auth.keys import TOKEN_LIFE, KeyRing
 from plugins.auth.rotation import Granted, Rotation
-from plugins.auth.sessions import Origin
+from plugins.auth.sessions import SECONDS_A_DAY, Origin
 from plugins.auth.settings import AuthSettings
 from plugins.auth.sign_in import Browser, SignIn
 from plugins.auth.tokens import AccessTokens
@@ -34,7 +34,6 @@ from plugins.auth.views import User
 
 #: How long others may keep our public keys; a new one is announced before it signs.
 KEYS_FRESH: Final = 60  # seconds
-SECONDS_A_DAY: Final = 24 * 60 * 60
 
 Line = Annotated[str, msgspec.Meta(max_length=80, pattern=r"^[^\x00-\x1f\x7f]*$(?!\n)")]
 Code = Annotated[str, msgspec.Meta(pattern=rf"^[0-9]{{{DIGITS}}}$(?!\n)")]
@@ -136,8 +135,8 @@ class AuthApi:
     async def sign_in_browser(self, request: Request, body: SignInRequest) -> Answer[BrowserSession]:
         """Sign a browser in: as `/sessions`, with a cookie instead of tokens."""
         self._cookies.require_usable()
-        value, former = self._cookies.new(), self._cookies.value(request.http)
-        browser = Browser(digest=self._cookies.digest(value), former=self._cookies.digest(former) if former else None)
+        value = self._cookies.new()
+        browser = Browser.given(self._cookies, value, request.http)
         granted = await self._granted(request, body, browser)
         seconds = self._settings.session_days * SECONDS_A_DAY
         session = BrowserSession(
@@ -152,7 +151,7 @@ class AuthApi:
         return await self._sign_in.with_code(
             body.challenge_id,
             body.code,
-            Origin(address=request.address, client=request.http.headers.get("User-Agent", "")),
+            Origin.of(request),
             display_name=body.display_name,
             locale=body.locale,
             browser=browser,

@@ -31,6 +31,7 @@ class _SignIn(msgspec.Struct, frozen=True):
     revoked_at: datetime | None
     address: str
     client: str
+    signed_in_by: str
 
 
 class _Codes(msgspec.Struct, frozen=True):

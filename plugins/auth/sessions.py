@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import Context, new_id
+from kernel import Context, Request, new_id
 from kernel.contracts.auth import SessionRevoked
 from kernel.database import Command, Query, Session, Timestamp
 from plugins.auth import refresh
@@ -24,6 +24,7 @@ from plugins.auth.tables import sessions
 CLIENT_LENGTH: Final = 160  # characters of the User-Agent that are kept
 #: Ended sessions are kept this long, so that reuse of their tokens is still seen and every process learns of them.
 HISTORY: Final = timedelta(days=1)
+SECONDS_A_DAY: Final = 24 * 60 * 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,11 @@ class Origin:
 
     address: str
     client: str  #: the User-Agent
+
+    @classmethod
+    def of(cls, request: Request) -> Origin:
+        """Return from where *request* comes."""
+        return cls(address=request.address, client=request.http.headers.get("User-Agent", ""))
 
     def shortened(self) -> str:
         printable = "".join(char if char.isprintable() else " " for char in self.client[:CLIENT_LENGTH])
@@ -56,6 +62,7 @@ class OwnSession(msgspec.Struct, frozen=True):
     address: str
     client: str
     idle_until: datetime | None
+    signed_in_by: str
 
 
 NOW: Final = bindparam("now", type_=Timestamp())
@@ -67,7 +74,10 @@ ALIVE: Final = sa.and_(
 
 START: Final = Command(
     sa.insert(sessions).values(
-        {name: bindparam(name) for name in ("id", "account_id", "nonce", "expires_at", "address", "client")}
+        {
+            name: bindparam(name)
+            for name in ("id", "account_id", "nonce", "expires_at", "address", "client", "signed_in_by")
+        }
         | {name: bindparam(name, type_=sessions.c[name].type) for name in ("cookie_digest", "idle_until")}
         | {"generation": 1, "parent": 0, "created_at": NOW, "used_at": NOW, "rotated_at": NOW}
     )
@@ -106,11 +116,12 @@ class Sessions:
         self._revocations = ctx.own(Revocations)
 
     async def start(
-        self, session: Session, account: UUID, origin: Origin, kept: Kept | None = None
+        self, session: Session, account: UUID, origin: Origin, kept: Kept | None, signed_in_by: str
     ) -> tuple[UUID, str, datetime]:
         """Start a session of *account*, of a browser that has *kept* a cookie or of an application.
 
-        Return its id, its first refresh token, which is not for a browser, and when it expires.
+        *signed_in_by* says how, or who vouched. Return its id, its first refresh token, which is not for a browser,
+        and when it expires.
         """
         new, nonce, now = new_id(), secrets.token_bytes(32), self._ctx.clock.now()
         expires_at = now + timedelta(days=self._ctx.settings.session_days)
@@ -122,6 +133,7 @@ class Sessions:
             expires_at=expires_at,
             address=origin.address,
             client=origin.shortened(),
+            signed_in_by=signed_in_by,
             cookie_digest=kept and kept.digest,
             idle_until=kept and kept.idle_until,
             now=now,

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
-from kernel import Context
+from aiohttp import web
+
+from kernel import Context, Event
 from kernel.contracts.auth import CodeRefused, SessionStarted
-from plugins.auth.accounts import arrive
+from kernel.database import Session
+from plugins.auth.accounts import AccountRow, arrive
 from plugins.auth.browsers import Browsers
 from plugins.auth.codes import Codes
+from plugins.auth.cookies import Cookies
 from plugins.auth.publishing import publish_all
 from plugins.auth.rotation import Granted
 from plugins.auth.sessions import Origin, Sessions
 from plugins.auth.settings import AuthSettings
+
+#: How somebody signed in, unless somebody else vouched for them.
+BY_CODE: Final = "code"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +31,12 @@ class Browser:
 
     digest: bytes
     former: bytes | None
+
+    @classmethod
+    def given(cls, cookies: Cookies, value: str, http: web.Request) -> Browser:
+        """Return the browser that sent a request and gets the cookie *value*."""
+        former = cookies.value(http)
+        return cls(digest=cookies.digest(value), former=cookies.digest(former) if former else None)
 
 
 class SignIn:
@@ -70,13 +85,25 @@ class SignIn:
             )
             if not row.active:
                 raise CodeRefused
-            account = row.account()
-            if browser is not None and browser.former is not None:
-                await self._browsers.replace(session, browser.former)
-            kept = None if browser is None else self._browsers.kept(browser.digest)
-            started_id, refresh_token, expires_at = await self._sessions.start(session, account.id, origin, kept)
-            started = SessionStarted(user_id=account.id, session_id=started_id)
-            await publish_all(self._ctx, session, [*events, started])
+            return await self.open(session, row, events, origin, browser)
+
+    async def open(
+        self,
+        session: Session,
+        row: AccountRow,
+        events: Sequence[Event],
+        origin: Origin,
+        browser: Browser | None,
+        by: str = BY_CODE,
+    ) -> Granted:
+        """Start a session of an account whose owner has proved to be that; tell of it, and of *events*."""
+        account = row.account()
+        if browser is not None and browser.former is not None:
+            await self._browsers.replace(session, browser.former)
+        kept = None if browser is None else self._browsers.kept(browser.digest)
+        started_id, refresh_token, expires_at = await self._sessions.start(session, account.id, origin, kept, by)
+        started = SessionStarted(user_id=account.id, session_id=started_id)
+        await publish_all(self._ctx, session, [*events, started])
         return Granted(
             account=account.id,
             email=account.email,

@@ -83,6 +83,7 @@ sessions: Final = sa.Table(
     Column("client", sa.Text, nullable=False),
     Column("revoked_at", Timestamp),
     Column("cookie_digest", sa.LargeBinary),  # of a browser's session; null for one of tokens
+    Column("signed_in_by", sa.Text, nullable=False, server_default="code"),  # or who vouched for the person
     Column("idle_until", Timestamp),  # when a browser's session ends unless it is used before
     sa.Index("ix_sessions_cookie", "cookie_digest", unique=True),
     sa.Index("ix_sessions_account", "account_id", "id"),

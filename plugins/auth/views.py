@@ -29,6 +29,7 @@ class SessionSeen(auth_http.SessionSeen, frozen=True, kw_only=True):
     address: str
     client: str
     kind: Literal["application", "browser"] = "application"  #: whether it has tokens or a cookie
+    signed_in_by: str = "code"  #: or who vouched for the person
 
 
 class AccountSeen(auth_http.AccountSeen, frozen=True, kw_only=True):
@@ -48,6 +49,7 @@ def session_seen(row: OwnSession, current: UUID) -> SessionSeen:
         address=row.address,
         client=row.client,
         kind="application" if row.idle_until is None else "browser",
+        signed_in_by=row.signed_in_by,
         current=row.id == current,
     )
 

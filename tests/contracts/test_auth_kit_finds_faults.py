@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable, Iterable
 from uuid import UUID
 
+import msgspec
 import pytest
 from aiohttp import web
 
-from kernel import Context, Event, Principal
-from kernel.contracts.auth import Account, RolesChanged, UserRegistered
+from kernel import Context, Event, Principal, Request
+from kernel.contracts.auth import Account, RolesChanged, SignedIn, UserRegistered, Vouched
 from kernel.database import Session
 from kernel.testing.contracts.auth import AuthContract, AuthHttpContract, DeployedAuth, deployed
 from kernel.testing.deploying import Deploy
@@ -110,9 +112,38 @@ class MixesPeopleUp(InMemoryAuth):
 class LetsClosedAccountsIn(InMemoryAuth):
     """Opens an account again for whoever signs in."""
 
-    async def sign_in(self, email: str) -> str:
+    async def sign_in_by_name(self, email: str) -> str:
         self.accounts.open(self.accounts.arrive(email)[0])
-        return await super().sign_in(email)
+        return await super().sign_in_by_name(email)
+
+
+class TrustsEveryAddress(InMemoryAuth):
+    """Opens whatever account has the address."""
+
+    async def sign_in(self, request: Request, person: Vouched) -> SignedIn:
+        account = None if person.user_id else self.accounts.arrive(person.email, person)[0]
+        known = (
+            msgspec.structs.replace(person, user_id=account.id) if account and account.roles != {"student"} else person
+        )
+        return await super().sign_in(request, msgspec.structs.replace(known, adopts=True))
+
+
+class ForgetsToLookWhetherClosed(InMemoryAuth):
+    """Opens an account again for whomever a plugin vouches for."""
+
+    async def sign_in(self, request: Request, person: Vouched) -> SignedIn:
+        account = self.accounts.find(person.user_id) if person.user_id else None
+        if account is not None:
+            self.accounts.open(account)
+        return await super().sign_in(request, person)
+
+
+class LeavesSessions(InMemoryAuth):
+    """Gives a browser one session beside the other."""
+
+    async def sign_in(self, request: Request, person: Vouched) -> SignedIn:
+        bare = request.http.clone(headers={})
+        return await super().sign_in(dataclasses.replace(request, http=bare), person)
 
 
 class ForgetsWhoLeft(InMemoryAuth):
@@ -146,6 +177,12 @@ FAULTS: dict[type[InMemoryAuth], tuple[Test, ...]] = {
     MixesPeopleUp: (HTTP.test_session_of_somebody_else_is_not_found, HTTP.test_all_other_sessions_are_ended),
     ForgetsWhoLeft: (KIT.test_holder_of_an_address_is_known,),
     LetsClosedAccountsIn: (KIT.test_closing_ends_the_sessions,),
+    TrustsEveryAddress: (
+        KIT.test_address_alone_opens_no_account_that_is_there,
+        KIT.test_address_never_opens_the_account_of_an_administrator,
+    ),
+    ForgetsToLookWhetherClosed: (KIT.test_nobody_is_vouched_into_a_closed_account,),
+    LeavesSessions: (KIT.test_session_that_the_browser_had_ends,),
 }
 CASES = [(provider, test) for provider, tests in FAULTS.items() for test in tests]
 

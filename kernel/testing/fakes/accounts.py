@@ -13,6 +13,8 @@ from kernel import Event, new_id
 from kernel.clock import Clock
 from kernel.contracts.auth import (
     Account,
+    AccountClosed,
+    AddressTaken,
     Email,
     LastAdministrator,
     RolesChanged,
@@ -21,6 +23,7 @@ from kernel.contracts.auth import (
     UserDisabled,
     UserEnabled,
     UserRegistered,
+    Vouched,
 )
 from kernel.contracts.auth_http import AccountQuery, AccountSeen
 
@@ -86,8 +89,24 @@ class InMemoryAccounts:
         )
         return list(wanted)
 
-    def arrive(self, email: str) -> tuple[KnownAccount, list[Event]]:
-        """Return the account of *email*, made now if there is none.
+    def vouched(self, person: Vouched) -> tuple[KnownAccount, list[Event]]:
+        """Return the account of somebody who is vouched for, made now if there is none.
+
+        Raises:
+            AddressTaken: there is one which the address does not open.
+            AccountClosed: it is closed, or there is none of the id.
+        """
+        account, told = (self.find(person.user_id), []) if person.user_id else self.arrive(person.email, person)
+        if account is None:
+            raise AccountClosed
+        if person.user_id is None and not told and not (person.adopts and ADMIN not in account.roles):
+            raise AddressTaken
+        if not account.active:
+            raise AccountClosed
+        return account, told
+
+    def arrive(self, email: str, person: Vouched | None = None) -> tuple[KnownAccount, list[Event]]:
+        """Return the account of *email*, made now, as *person* is named, if there is none.
 
         Raises:
             ValueError: *email* is no mail address.
@@ -98,7 +117,12 @@ class InMemoryAccounts:
             return found, []
         made = self.add(KnownAccount(address))
         told = UserRegistered(
-            user_id=made.id, email=address, display_name="", locale="en", roles=(STUDENT,), version=made.version
+            user_id=made.id,
+            email=address,
+            display_name=person.display_name if person else "",
+            locale=(person.locale if person else "") or "en",
+            roles=(STUDENT,),
+            version=made.version,
         )
         return made, [told]
 

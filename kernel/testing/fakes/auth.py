@@ -7,12 +7,26 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from aiohttp import web
 
-from kernel import Context, Event, Manifest, Permission, Plugin, Principal, Provide, Route, hookimpl, new_id, problems
+from kernel import (
+    Context,
+    Cookie,
+    Event,
+    Manifest,
+    Permission,
+    Plugin,
+    Principal,
+    Provide,
+    Request,
+    Route,
+    hookimpl,
+    new_id,
+    problems,
+)
 from kernel.contracts.audit import ActRecorded
 from kernel.contracts.auth import (
     AUTH,
@@ -20,9 +34,11 @@ from kernel.contracts.auth import (
     RolesChanged,
     SessionRevoked,
     SessionStarted,
+    SignedIn,
     UserDisabled,
     UserEnabled,
     UserRegistered,
+    Vouched,
 )
 from kernel.contracts.auth_http import MANAGE_ACCOUNTS
 from kernel.database import Session
@@ -30,9 +46,12 @@ from kernel.testing.fakes.accounts import InMemoryAccounts, KnownAccount, KnownS
 from kernel.testing.fakes.auth_api import InMemoryAuthApi
 from kernel.testing.identity import TokenIdentity
 
+COOKIE: Final = "test-auth"  #: holds the token of a browser, in which any request is believed
+DAY: Final = 24 * 60 * 60  # seconds
+
 
 class InMemoryAuth(TokenIdentity):
-    """Vouches for those who signed in by `sign_in`.
+    """Vouches for those who signed in by `sign_in_by_name`.
 
     It believes `role:uuid` also, as `deployment.client("student")` sends it: the first time, that is the sign-in of
     somebody with this id and these roles, of which nobody is told.
@@ -45,7 +64,7 @@ class InMemoryAuth(TokenIdentity):
         self._ctx = ctx
         self.accounts = InMemoryAccounts(ctx.clock)
 
-    async def sign_in(self, email: str) -> str:
+    async def sign_in_by_name(self, email: str) -> str:
         """Sign in whoever has the address, at the first time with a new account; return the token.
 
         Raises:
@@ -61,12 +80,20 @@ class InMemoryAuth(TokenIdentity):
     async def authenticate(self, request: web.Request) -> Principal | None:
         header = request.headers.get("Authorization")
         if header is None:
-            return None
+            return self._browser(request)
         session = self._session(header.removeprefix("Bearer ")) or await self._admitted(request, header)
         account = self.accounts.find(session.user) if session is not None else None
         if session is None or session.ended or account is None or not account.active:
             raise problems.NotSignedIn("The token is not good (any more).")
         return self._vouched(account, session)
+
+    async def sign_in(self, request: Request, person: Vouched) -> SignedIn:
+        account, told = self.accounts.vouched(person)
+        former = self._session(request.http.cookies.get(COOKIE, ""))
+        ended = self.accounts.end(former, "sign-out") if former is not None else []
+        token = str(new_id())
+        await self.publish([*ended, *told, *self.accounts.start(token, account.id)])
+        return SignedIn(user_id=account.id, new=bool(told), cookies=(Cookie(COOKIE, token, max_age=DAY, secure=False),))
 
     async def account(self, user_id: UUID) -> Account | None:
         found = self.accounts.find(user_id)
@@ -92,6 +119,13 @@ class InMemoryAuth(TokenIdentity):
         async with contextlib.nullcontext(within) if within else self._ctx.db.transaction() as session:
             for event in events:
                 await self._ctx.events.publish(session, event)
+
+    def _browser(self, request: web.Request) -> Principal | None:
+        session = self._session(request.cookies.get(COOKIE, ""))
+        account = self.accounts.find(session.user) if session is not None else None
+        if session is None or session.ended or account is None or not account.active:
+            return None  # a cookie that is over makes a stranger
+        return self._vouched(account, session)
 
     def _session(self, token: str) -> KnownSession | None:
         return self.accounts.session(token)

@@ -6,11 +6,12 @@ from kernel.testing.contracts.auth.closing import ClosingContract
 from kernel.testing.contracts.auth.deployed import DeployedAuth, NotLetIn, SignIn, by_code, deploy_auth
 from kernel.testing.contracts.auth.identity import IdentityContract
 from kernel.testing.contracts.auth.sessions import SessionsContract
+from kernel.testing.contracts.auth.vouching import VouchingContract
 
 __all__ = ["AuthContract", "AuthHttpContract", "DeployedAuth", "NotLetIn", "SignIn", "by_code", "deploy_auth"]
 
 
-class AuthContract(AccountsContract, ClosingContract, IdentityContract):
+class AuthContract(AccountsContract, ClosingContract, IdentityContract, VouchingContract):
     """Supply the fixture `harness`: `deploy_auth(deploy, "your-plugin", sign_in=…)`."""
 
 

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Final, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from kernel import SIGNED_IN, Context, Event, Manifest, Permission, Plugin, Request, Route, get, hookimpl
+from kernel import (
+    PUBLIC,
+    SIGNED_IN,
+    Answer,
+    Context,
+    Event,
+    Manifest,
+    Permission,
+    Plugin,
+    Request,
+    Route,
+    get,
+    hookimpl,
+)
 from kernel.contracts.audit import ActRecorded
 from kernel.contracts.auth import (
     AUTH,
+    AccountClosed,
+    AddressTaken,
     Auth,
     RolesChanged,
     SessionRevoked,
@@ -21,6 +37,7 @@ from kernel.contracts.auth import (
     UserDisabled,
     UserEnabled,
     UserRegistered,
+    Vouched,
 )
 from kernel.testing import witness
 from kernel.testing.choices import PluginClass, Tables
@@ -60,10 +77,21 @@ class Who(msgspec.Struct, frozen=True, kw_only=True):
     permissions: list[str]
 
 
-class WhoPlugin(Plugin):
-    """Says who asks, and declares a permission of administrators."""
+class VouchedFor(Vouched, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whom to sign in."""
 
-    manifest: ClassVar[Manifest] = Manifest(name="test-who", version="1")
+
+class Vouching(msgspec.Struct, frozen=True, kw_only=True):
+    """Who was signed in."""
+
+    user_id: UUID
+    new: bool
+
+
+class WhoPlugin(Plugin):
+    """Says who asks, declares a permission of administrators, and vouches for anybody."""
+
+    manifest: ClassVar[Manifest] = Manifest(name="test-who", version="1", requires=(AUTH,))
 
     @hookimpl
     def permissions(self) -> Iterable[Permission]:
@@ -79,7 +107,17 @@ class WhoPlugin(Plugin):
         async def rule(request: Request) -> None:
             """Rule."""
 
-        return [get("", who, permission=SIGNED_IN), get("/rule", rule, permission=DECLARED)]
+        async def vouch(request: Request, query: VouchedFor) -> Answer[Vouching]:
+            """Sign in whomever, as a page does to which another site leads the browser back."""
+            found = await ctx.services.get(AUTH).sign_in(request, query)
+            return Answer(Vouching(user_id=found.user_id, new=found.new), cookies=found.cookies)
+
+        refusals = (AccountClosed, AddressTaken)
+        return [
+            get("", who, permission=SIGNED_IN),
+            get("/rule", rule, permission=DECLARED),
+            get("/vouch", vouch, permission=PUBLIC, problems=refusals),
+        ]
 
 
 async def by_code(deployment: Deployment, email: str) -> Client:
@@ -88,6 +126,25 @@ async def by_code(deployment: Deployment, email: str) -> Client:
         return await deployment.sign_in(email)
     except AssertionError as error:
         raise NotLetIn(str(error)) from error
+
+
+@dataclass(frozen=True)
+class VouchedBrowser:
+    """What came of the attempt to sign in somebody who is vouched for."""
+
+    client: Client
+    body: Mapping[str, Any]
+    cookies: Mapping[str, str]
+
+    @property
+    def user(self) -> UUID:
+        return UUID(self.body["user_id"])
+
+    async def who(self) -> Who | None:
+        """Return whom the provider takes the browser for, None for a stranger."""
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        async with self.client.get(WHO, headers=headers) as answer:
+            return msgspec.json.decode(await answer.read(), type=Who) if answer.ok else None
 
 
 @dataclass
@@ -108,6 +165,19 @@ class DeployedAuth:
             self.deployment.clock.advance(AGAIN)
         self._known.add(email)
         return await self._sign_in(self.deployment, email)
+
+    async def vouch(
+        self, *, expect: int = 200, cookies: Mapping[str, str] | None = None, **person: Any
+    ) -> VouchedBrowser:
+        """Return the browser of somebody for whom a plugin vouches."""
+        client = self.deployment.client()
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in (cookies or {}).items())}
+        query = {"by": "the test", **person}
+        async with client.get(f"{WHO}/vouch", params=query, headers=headers if cookies else {}) as answer:
+            text = await answer.text()
+            assert answer.status == expect, f"a status of {answer.status}, not {expect}: {text}"
+            kept = {name: morsel.value for name, morsel in answer.cookies.items()}
+        return VouchedBrowser(client, json.loads(text), kept)
 
     async def administrator(self, email: str = "root@example.org") -> Client:
         """Return a client for an administrator."""
