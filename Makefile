@@ -38,7 +38,7 @@ ifdef ARGS
 else
 	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults
 	$(BIN)/pytest tests/faults
-	$(foreach example,$(EXAMPLES),$(BIN)/pytest $(example) &&) true
+	printf '%s\n' $(EXAMPLES) | xargs -P 2 -n 1 $(BIN)/pytest
 endif
 
 mutants: install
