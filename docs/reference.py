@@ -6,16 +6,19 @@ Each function yields pages: path below `reference/` without its suffix → Markd
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 import msgspec
 
+from docs import facade
+from docs.describing import constants, fields, index, line, methods, python, signature
 from kernel import Event, Plugin, contracts
 from kernel.capabilities import Capability, Contribution
 from kernel.declarations import OPERATE
@@ -34,7 +37,7 @@ REFERENCE: Final = Path(__file__).parent / "reference"
 
 def pages() -> Pages:
     """Yield every page of the reference."""
-    for chapter in (hooks, capabilities, events, permissions, problem_types):
+    for chapter in (hooks, facade.pages, capabilities, events, permissions, problem_types):
         yield from chapter()
 
 
@@ -60,10 +63,10 @@ def hooks() -> Pages:
     for hook in HOOKS:
         specification = getattr(Plugin, hook)
         users = [name for name, one in bundled().items() if hook in Hooks().names(one.plugin)]
-        text = f"# {hook}\n\n{_python(_signature(specification) + ':')}\n{inspect.getdoc(specification)}\n\n"
+        text = f"# {hook}\n\n{python(signature(specification) + ':')}\n{inspect.getdoc(specification)}\n\n"
         text += f"{_example(hook, users)}\nMore about it: [Writing a plugin](../../plugins.md).\n"
         yield f"hooks/{hook}", text
-    yield "hooks/index", _index("Hooks", "What a plugin overrides.", HOOKS)
+    yield "hooks/index", index("Hooks", "What a plugin overrides.", HOOKS)
 
 
 def _example(hook: str, users: list[str]) -> str:
@@ -72,7 +75,7 @@ def _example(hook: str, users: list[str]) -> str:
     others = f" So do {', '.join(f'`{name}`' for name in users[1:])}." if users[1:] else ""
     kind = type(bundled()[users[0]].plugin)
     source = textwrap.dedent(inspect.getsource(getattr(kind, hook)))
-    return f"`{users[0]}` has it.{others}\n\n{_python(source)}"
+    return f"`{users[0]}` has it.{others}\n\n{python(source)}"
 
 
 def capabilities() -> Pages:
@@ -84,9 +87,10 @@ def capabilities() -> Pages:
             kind = "capability" if isinstance(one, Capability) else "contribution"
             names.append(one.name)
             text = f"# {one}\n\nA {kind} of `{module.__name__}`.\n\n{inspect.getdoc(module)}\n\n{_ties(one)}"
-            text += f"## {protocol.__name__}\n\n{inspect.getdoc(protocol)}\n\n{_methods(protocol)}{_beside(module)}"
+            text += f"## {protocol.__name__}\n\n{inspect.getdoc(protocol)}\n\n{methods(protocol)}"
+            text += _beside(module) + _over_http(module)
             yield f"capabilities/{one.name}", text
-    yield "capabilities/index", _index("Capabilities", "How modules meet: what they provide and contribute.", names)
+    yield "capabilities/index", index("Capabilities", "How modules meet: what they provide and contribute.", names)
 
 
 def contract_modules() -> list[ModuleType]:
@@ -112,29 +116,38 @@ def _ties(capability: AnyCapability) -> str:
     return f"{told}\n" if told else ""
 
 
-def _methods(protocol: type) -> str:
-    parts = []
-    for base in reversed(protocol.__mro__):
-        for name, method in vars(base).items():
-            if inspect.isfunction(method) and not name.startswith("_") and base.__module__.startswith("kernel."):
-                parts.append(f"### {name}\n\n{_python(_signature(method))}\n{_text(method)}\n")
-    return "".join(parts)
-
-
 def _beside(module: ModuleType) -> str:
     """Return what else the contract has: events by their pages, errors and values by their fields."""
     told = ""
     own = [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__]
     if found := [one for one in own if issubclass(one, Event)]:
-        told += "## Events\n\n" + "".join(f"- [{one.name}](../events/{one.name}.md): {_line(one)}\n" for one in found)
+        told += "## Events\n\n" + "".join(f"- [{one.name}](../events/{one.name}.md): {line(one)}\n" for one in found)
     if refusals := [one for one in own if issubclass(one, Problem)]:
         told += "\n## Errors\n\n" + "".join(
-            f"- `{one.__name__}` ({one.status}, `{one.type}`): {_line(one)}\n" for one in refusals
+            f"- `{one.__name__}` ({one.status}, `{one.type}`): {line(one)}\n" for one in refusals
         )
-    for one in own:
-        if issubclass(one, msgspec.Struct) and not issubclass(one, Event):
-            told += f"\n## {one.__name__}\n\n{inspect.getdoc(one)}\n\n{_fields(one)}"
-    return told
+    if known := [found for found in constants(module) if not isinstance(found[1], Capability | Contribution)]:
+        told += "\n## Constants\n\n" + "".join(f"- `{name}` = `{value!r}`. {what}\n" for name, value, what in known)
+    return told + _values(own)
+
+
+def _over_http(module: ModuleType) -> str:
+    """Return the bodies of the HTTP surface, where the contract has one."""
+    name = f"{module.__name__}_http"
+    if importlib.util.find_spec(name) is None:
+        return ""
+    bodies = importlib.import_module(name)
+    own = [one for one in vars(bodies).values() if isinstance(one, type) and one.__module__ == name]
+    return f"\n## Over HTTP\n\n`{name}`: {inspect.getdoc(bodies)}\n{_values(own)}"
+
+
+def _values(found: Iterable[type]) -> str:
+    """Return the fields of the values among *found*."""
+    return "".join(
+        f"\n## {one.__name__}\n\n{inspect.getdoc(one)}\n\n{fields(one)}"
+        for one in found
+        if issubclass(one, msgspec.Struct) and not issubclass(one, Event)
+    )
 
 
 def events() -> Pages:
@@ -146,9 +159,9 @@ def events() -> Pages:
         schema = msgspec.json.format(msgspec.json.encode(msgspec.json.schema(event)), indent=2).decode()
         text = f"# {event.name}\n\n`{event.__module__}.{event.__name__}`\n\n{inspect.getdoc(event)}\n\n"
         text += f"Published by {', '.join(f'`{name}`' for name in told) or 'no bundled plugin'}. "
-        text += f"Order is kept by `{event.key}`.\n\n{_fields(event)}\n## JSON Schema\n\n```json\n{schema}\n```\n"
+        text += f"Order is kept by `{event.key}`.\n\n{fields(event)}\n## JSON Schema\n\n```json\n{schema}\n```\n"
         yield f"events/{event.name}", text
-    yield "events/index", _index("Events", "What plugins tell each other.", [event.name for event in found])
+    yield "events/index", index("Events", "What plugins tell each other.", [event.name for event in found])
 
 
 def permissions() -> Pages:
@@ -168,7 +181,7 @@ def problem_types() -> Pages:
     for module in contract_modules():
         importlib.import_module(module.__name__)
     found = sorted(problem_classes(), key=lambda one: (one.status, one.type))
-    rows = [f"| `{one.type}` | {one.status} | {one.title} | {_line(one)} |\n" for one in found]
+    rows = [f"| `{one.type}` | {one.status} | {one.title} | {line(one)} |\n" for one in found]
     head = "| type | status | title | when |\n|---|---|---|---|\n"
     yield "problems", f"# Problem types\n\nWhat the HTTP API answers instead of a result.\n\n{head}{''.join(rows)}"
 
@@ -193,53 +206,6 @@ def _capabilities(module: ModuleType) -> list[AnyCapability]:
     return [
         value for name, value in vars(module).items() if name in own and isinstance(value, Capability | Contribution)
     ]
-
-
-def _fields(kind: type[msgspec.Struct]) -> str:
-    meanings, annotations = _comments(kind), inspect.get_annotations(kind)
-    rows = []
-    for field in msgspec.structs.fields(kind):
-        value = str(annotations.get(field.name, "")).replace("|", r"\|")
-        must = "yes" if field.required else "no"
-        rows.append(f"| `{field.name}` | `{value}` | {must} | {meanings.get(field.name, '')} |\n")
-    return f"| field | value | must be there | meaning |\n|---|---|---|---|\n{''.join(rows)}" if rows else ""
-
-
-def _comments(kind: type) -> dict[str, str]:
-    """Return field → what the comment `#:` behind it says."""
-    found = {}
-    for line in inspect.getsource(kind).splitlines():
-        name, colon, rest = line.strip().partition(":")
-        _, marked, comment = rest.partition("  #: ")
-        if colon and marked and name.isidentifier():
-            found[name] = comment.replace("|", r"\|")
-    return found
-
-
-def _signature(function: object) -> str:
-    word = "async def" if inspect.iscoroutinefunction(function) else "def"
-    parameters = str(inspect.signature(function)).replace("'", "")  # type: ignore[arg-type]
-    return f"{word} {function.__name__}{parameters}"  # type: ignore[attr-defined]
-
-
-def _python(code: str) -> str:
-    return f"```python\n{code.rstrip()}\n```\n"
-
-
-def _text(thing: object) -> str:
-    """Return the docstring, its lists of errors as a list."""
-    lines = (inspect.getdoc(thing) or "").split("Raises:")
-    raised = "".join(f"- {line.strip()}\n" for line in lines[1].strip().splitlines()) if lines[1:] else ""
-    return f"{lines[0].strip()}\n" + (f"\nRaises:\n\n{raised}" if raised else "")
-
-
-def _line(thing: object) -> str:
-    return " ".join((inspect.getdoc(thing) or "").split("\n\n")[0].split()).replace("|", r"\|")
-
-
-def _index(title: str, about: str, names: Any) -> str:
-    listed = "\n".join(names)
-    return f"# {title}\n\n{about}\n\n```{{toctree}}\n:maxdepth: 1\n\n{listed}\n```\n"
 
 
 if __name__ == "__main__":

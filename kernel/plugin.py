@@ -32,6 +32,7 @@ PROJECT: Final = "lyceum"
 API_VERSION: Final = "1.0"
 
 hookspec: Final = pluggy.HookspecMarker(PROJECT)
+#: Marks the method of a plugin that overrides a hook.
 hookimpl: Final = pluggy.HookimplMarker(PROJECT)
 
 S = TypeVar("S", bound=Settings, default=NoSettings)

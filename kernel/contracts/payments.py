@@ -120,7 +120,9 @@ class VoucherRefused(problems.Problem):
     type, status, title = "voucher-refused", 409, "The voucher can not be redeemed"
 
 
-#: Unknown codes and codes that were never valid are told apart from nothing: both are `unknown`.
+#: Unknown codes and codes that were never valid are told apart from nothing: both are `unknown`. `needs-course` has the
+#: members `kind` and `course_ids`. `no-discount` is said by whoever sells (`enrollments/1`), never by `quote` and
+#: `check`, which only tell what a voucher would do.
 REFUSAL_REASONS: Final = (
     "unknown",
     "not-yet-valid",

@@ -14,8 +14,9 @@ import msgspec
 from aiohttp import web
 
 from kernel import errors
-from kernel.http.answers import Encode, encoder_of
+from kernel.http.answers import Answer, Encode, Encoded, encoder_of
 from kernel.http.limits import parse_rate
+from kernel.http.pages import Page
 from kernel.http.routes import PUBLIC, Idempotency, Route
 
 SPECIAL: Final = ("begin", "body", "query", "request", "session")
@@ -62,6 +63,9 @@ class _Reader:
         if result is inspect.Parameter.empty:
             raise self._wrong("has no return annotation", "annotate what it returns, or None")
         value, responds = _without_response(result)
+        if _is_mixed(value):
+            remedy = "return an Answer, a Page or an Encoded in every case"
+            raise self._wrong("returns what is sent in different ways", remedy)
         if "session" in parameters and "begin" in parameters:
             raise self._wrong("takes both 'session' and 'begin'", "a request has one transaction; take one of them")
         self._check_idempotency("session" in parameters or "begin" in parameters, responds)
@@ -179,6 +183,15 @@ def _without_response(annotation: Any) -> tuple[Any, bool]:
     if len(values) == len(parts) or not values:
         return annotation, not values
     return Union[tuple(values)], True  # noqa: UP007  # of values that are known only now
+
+
+def _is_mixed(annotation: Any) -> bool:
+    """Return whether it would take the value itself to know how it is sent."""
+    if get_origin(annotation) is Answer:
+        return _is_mixed(get_args(annotation)[0])
+    if get_origin(annotation) not in (Union, UnionType):
+        return False
+    return any((get_origin(part) or part) in (Answer, Page, Encoded) for part in get_args(annotation))
 
 
 def _is_response(annotation: Any) -> bool:

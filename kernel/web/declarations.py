@@ -60,6 +60,7 @@ class StaticFiles:
     folder: Path
 
 
+#: What the hook `pages` may return.
 PageDeclaration = Page | Slot | Navigation | Templates | StaticFiles
 
 __all__: Final = ["Navigation", "Page", "PageDeclaration", "PageHandler", "Slot", "StaticFiles", "Templates"]

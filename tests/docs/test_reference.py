@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+import kernel
+import kernel.database
 from docs.reference import REFERENCE, bundled, pages
 from kernel import Plugin
 from kernel.discovery import Catalogue
 from kernel.plugin import PROJECT
 from kernel.testing.deploying import Deploy
 from kernel.testing.event_schemas import committed
+from kernel.web import declarations
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -53,6 +56,23 @@ def test_every_capability_has_a_page(reference: dict[str, str]) -> None:
     assert {f"capabilities/{name}" for name in named} <= reference.keys()
     assert "async def charge(self, purchase_id: UUID" in reference["capabilities/payments"]
     assert "InsufficientFunds: the person has less" in reference["capabilities/payments"]
+
+
+def test_every_name_that_plugins_import_is_described(reference: dict[str, str]) -> None:
+    """With its parameters, its fields or its value, and what it is for."""
+    for page, module in (("kernel", kernel), ("kernel.database", kernel.database), ("kernel.web", declarations)):
+        found = dict(re.findall(r"^## (\w+)\n\n(.*?)(?=^## |\Z)", reference[f"api/{page}"], re.MULTILINE | re.DOTALL))
+        assert {name for name in module.__all__ if not found.get(name, "").strip()} == set()
+    assert "extensions: Mapping[str, object] | None = None" in reference["api/errors"]
+
+
+def test_what_a_contract_says_over_http_is_described(reference: dict[str, str]) -> None:
+    """Bodies with their fields, and constants with their values."""
+    page = reference["capabilities/payments"]
+
+    assert "## NewVoucherBatch" in page
+    assert "`MAX_AMOUNT` = `1000000000000`" in page
+    assert "'not-yet-valid'" in page
 
 
 def test_every_event_has_a_page(reference: dict[str, str]) -> None:

@@ -11,7 +11,21 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from kernel import PUBLIC, SIGNED_IN, Begin, Idempotency, RateLimit, Request, Route, errors, get, post, put
+from kernel import (
+    PUBLIC,
+    SIGNED_IN,
+    Answer,
+    Begin,
+    Encoded,
+    Idempotency,
+    RateLimit,
+    Request,
+    Route,
+    errors,
+    get,
+    post,
+    put,
+)
 from kernel.database import Session
 from kernel.http.application import Mounted, _operations
 from kernel.http.signatures import read_signature
@@ -52,6 +66,8 @@ async def with_body(body: Strict) -> None: ...
 async def with_both(session: Session, begin: Begin) -> None: ...
 async def with_session(session: Session) -> None: ...
 async def with_response(session: Session) -> web.Response: ...
+async def mixed() -> Strict | Answer[Strict]: ...
+async def mixed_inside() -> Answer[Strict | Encoded[Strict]]: ...
 async def unreadable(body: Nowhere) -> None: ...  # type: ignore[name-defined]  # noqa: F821
 async def whole(request: Request, body: Strict, query: Strict, session: Session, note_id: UUID, n: int) -> Strict: ...
 
@@ -75,6 +91,16 @@ REFUSED: Final[list[tuple[Route, str]]] = [
     (
         get("", without_result, permission=PUBLIC),
         "notes: routes(): GET /: without_result has no return annotation; annotate what it returns, or None",
+    ),
+    *(
+        (
+            get("", handler, permission=PUBLIC),
+            (
+                f"notes: routes(): GET /: {handler.__name__} returns what is sent in different ways; "
+                "return an Answer, a Page or an Encoded in every case"
+            ),
+        )
+        for handler in (mixed, mixed_inside)
     ),
     (
         get("", unreadable, permission=PUBLIC),
