@@ -9,6 +9,7 @@ a new key, `GET /test/asked` says how often each of its pages was asked for.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
 import warnings
@@ -19,7 +20,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import flask
 from joserfc import jwt
-from joserfc.jwk import OctKey, RSAKey
+from joserfc.jwk import RSAKey
 from werkzeug.serving import make_server
 
 ID: Final = "lyceum"
@@ -42,7 +43,7 @@ def make() -> flask.Flask:
     """Return the provider."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it uses what authlib has deprecated
-        from oidc_provider_mock import app
+        from oidc_provider_mock import app  # type: ignore[import-untyped]
     found: flask.Flask = app(require_nonce=True)
     Testing().install(found)
     return found
@@ -120,11 +121,11 @@ def signed(claims: dict[str, Any], keys: Keys, lies: dict[str, Any]) -> str:
     header = {"alg": "RS256", "kid": str(keys.number), **lies.get("header", {})}
     if lies.get("forged"):
         return jwt.encode(header, claims, RSAKey.generate_key(2048))
-    if header["alg"] == "HS256":  # by what everybody knows, as if it were a secret
-        return jwt.encode(header, claims, OctKey.import_key(keys.newest.as_pem(private=False)))
-    if header["alg"] == "none":
-        parts = (text_of(json.dumps(part).encode()) for part in (header, claims))
-        return f"{'.'.join(parts)}."
+    if header["alg"] in ("HS256", "none"):
+        signing = ".".join(text_of(json.dumps(part).encode()) for part in (header, claims))
+        known = keys.newest.as_pem(private=False)  # what everybody has, as if it were a secret
+        signature = hmac.digest(known, signing.encode(), "sha256") if header["alg"] == "HS256" else b""
+        return f"{signing}.{text_of(signature)}"
     return jwt.encode(header, claims, keys.newest)
 
 

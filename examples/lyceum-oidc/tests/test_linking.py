@@ -126,7 +126,7 @@ async def test_links_are_handed_out_and_erased(house: House) -> None:
     [document] = [one async for one in part.export(subject)]
     receipt = await part.erase(subject)
 
-    assert b'"subject":"ada"' in document.content
+    assert b'"subject": "ada"' in document.content
     assert receipt.erased
     assert (await part.erase(subject)).erased == ()
     assert [one async for one in part.export(subject)] == []
