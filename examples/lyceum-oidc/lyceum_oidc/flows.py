@@ -62,6 +62,8 @@ TAKE: Final = Query(
     Flow,
 )
 SWEEP: Final = Command(sa.delete(flows).where(flows.c.expires_at <= _NOW))
+#: So that nobody is linked to an account that is being erased.
+FORGET_FLOWS: Final = Command(sa.delete(flows).where(flows.c.user_id == bindparam("person")))
 
 
 class Flows:

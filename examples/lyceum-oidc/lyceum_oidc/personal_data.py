@@ -7,6 +7,7 @@ from typing import Final
 
 from kernel import Context
 from kernel.contracts.personal_data import Document, Kept, Receipt, Subject, document
+from lyceum_oidc.flows import FORGET_FLOWS
 from lyceum_oidc.links import FORGET, Links
 from lyceum_oidc.settings import OidcSettings
 
@@ -33,4 +34,7 @@ class OidcPersonalData:
             yield document("linked-sign-ins.json", found)
 
     async def erase(self, subject: Subject) -> Receipt:
-        return _RECEIPT if await self._db.run(FORGET, person=subject.user_id) else Receipt()
+        async with self._db.transaction() as session:
+            await session.run(FORGET_FLOWS, person=subject.user_id)
+            await session.run(FORGET, person=subject.user_id)
+        return _RECEIPT
