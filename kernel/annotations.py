@@ -50,7 +50,10 @@ def struct(kind: Annotation) -> Annotation:
 
 def mentions(kind: Annotation, wanted: type) -> bool:
     """Return whether *wanted* is *kind* or somewhere within it."""
-    return kind is wanted or any(mentions(one, wanted) for one in typing.get_args(kind))
+    within = (
+        typing.get_args(kind) if struct(kind) is None else [one.type for one in msgspec.structs.fields(struct(kind))]
+    )
+    return kind is wanted or any(mentions(one, wanted) for one in within)
 
 
 def quote(value: object) -> str:

@@ -34,6 +34,14 @@ class Outer(Settings, frozen=True):
     inner: Inner = Inner()
 
 
+class Shop(msgspec.Struct, frozen=True):
+    key: Secret
+
+
+class Shops(Settings, frozen=True):
+    shops: dict[str, Shop]
+
+
 def write(folder: Path, text: str, name: str = "lyceum.toml") -> Path:
     file = folder / name
     file.write_text(text)
@@ -266,6 +274,17 @@ def test_secret_that_is_no_reference_is_refused_unseen(given: str, remedy: str) 
     assert refusal(from_environment) == (
         f"a setting is wrong:\n- [plugins.payments] key is wrong (LYCEUM_PLUGINS__PAYMENTS__KEY): {remedy}"
     )
+
+
+def test_secret_within_a_table_is_refused_unseen(tmp_path: Path) -> None:
+    """Neither it nor what stands beside it is repeated."""
+    file = write(tmp_path, '[plugins.payments.shops.one]\nkey = "hunter2"\n')
+
+    told = refusal(load([file], {}), Shops)
+
+    assert "[plugins.payments] shops is wrong" in told
+    assert "a secret is given by reference" in told
+    assert "hunter2" not in told
 
 
 def test_password_in_a_url_stays_out_of_files(tmp_path: Path) -> None:
