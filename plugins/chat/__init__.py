@@ -1,0 +1,78 @@
+"""Chat: rooms for those who take a course, in which no word is lost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import ClassVar
+
+from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl, on
+from kernel.contracts import chat as contract
+from kernel.contracts.audit import ActRecorded
+from kernel.contracts.courses import COURSES
+from kernel.contracts.enrollments import AccessEnded
+from kernel.contracts.users import USERS, ProfileChanged
+from plugins.chat import api, migrations, running
+from plugins.chat.names import Names
+from plugins.chat.permissions import PERMISSIONS
+from plugins.chat.putting_out import PuttingOut
+from plugins.chat.service import ChatService
+from plugins.chat.settings import ChatSettings
+from plugins.chat.tables import metadata
+
+
+class ChatPlugin(Plugin[ChatSettings]):
+    """Provides `chat/1`."""
+
+    manifest: ClassVar[Manifest] = Manifest(
+        name="chat",
+        version="0.1.0",
+        summary="Rooms in which those who take a course talk.",
+        provides=(contract.CHAT,),
+        requires=(COURSES,),
+        wants=(USERS,),
+        publishes=(
+            ActRecorded,
+            contract.MemberMentioned,
+            contract.MessageAnswered,
+            contract.MessageRemoved,
+            contract.RoomOpened,
+            contract.RoomWasClosed,
+        ),
+    )
+
+    @hookimpl
+    def settings(self) -> type[ChatSettings]:
+        return ChatSettings
+
+    @hookimpl
+    def migrations(self) -> Migrations:
+        return Migrations(metadata, migrations)
+
+    @hookimpl
+    def permissions(self) -> Iterable[Permission]:
+        return PERMISSIONS
+
+    @hookimpl
+    def services(self, ctx: Context[ChatSettings]) -> Iterable[Provide[object]]:
+        return (Provide(contract.CHAT, lambda: nullcontext(ctx.own(ChatService))),)
+
+    @hookimpl
+    def event_handlers(self, ctx: Context[ChatSettings]) -> Iterable[EventHandler]:
+        return (
+            on(ProfileChanged, ctx.own(Names).changed, name="names"),
+            on(AccessEnded, ctx.own(PuttingOut).access_ended, name="access-ended"),
+        )
+
+    @hookimpl
+    def routes(self, ctx: Context[ChatSettings]) -> Iterable[Route]:
+        return api.routes(ctx)
+
+    @hookimpl
+    def lifespan(self, ctx: Context[ChatSettings]) -> AbstractAsyncContextManager[None]:
+        @asynccontextmanager
+        async def running_chat() -> AsyncIterator[None]:
+            async with running.chat(ctx):
+                yield
+
+        return running_chat()

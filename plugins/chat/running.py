@@ -1,0 +1,34 @@
+"""What chat does beside requests: hear other processes, tell them, and look for what was lost."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from kernel import Context
+from plugins.chat import presence as presence_module
+from plugins.chat import putting_out
+from plugins.chat.hub import Hub
+from plugins.chat.presence import TELL_EVERY, Presence
+from plugins.chat.putting_out import PuttingOut
+from plugins.chat.relaying import Relaying
+from plugins.chat.settings import ChatSettings
+from plugins.chat.writing import Writing
+
+
+@asynccontextmanager
+async def chat(ctx: Context[ChatSettings]) -> AsyncIterator[None]:
+    """Run it as long as the plugin runs."""
+    hub, relaying = ctx.own(Hub), ctx.own(Relaying)
+    presence = ctx.own(Presence)
+    ctx.events.on_broadcast(putting_out.TOPIC, ctx.own(PuttingOut).hear)
+    ctx.events.on_broadcast(presence_module.TOPIC, presence.hear)
+    ctx.tasks.start(relaying.hear(), name="hearing of other processes")
+    ctx.tasks.start(relaying.send(), name="telling other processes")
+    ctx.tasks.every(ctx.settings.check_every, hub.check, name="looking for lost entries", sooner=hub.checked)
+    ctx.tasks.every(TELL_EVERY, presence.tell, name="telling who is where")
+    try:
+        yield
+    finally:
+        await presence.end()
+        await ctx.own(Writing).close()
