@@ -11,10 +11,12 @@ from kernel.contracts import chat as contract
 from kernel.contracts.audit import ActRecorded
 from kernel.contracts.courses import COURSES
 from kernel.contracts.enrollments import AccessEnded
+from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS, ProfileChanged
 from plugins.chat import api, migrations, running
 from plugins.chat.names import Names
 from plugins.chat.permissions import PERMISSIONS
+from plugins.chat.personal_data import ChatPersonalData
 from plugins.chat.putting_out import PuttingOut
 from plugins.chat.service import ChatService
 from plugins.chat.settings import ChatSettings
@@ -28,7 +30,7 @@ class ChatPlugin(Plugin[ChatSettings]):
         name="chat",
         version="0.1.0",
         summary="Rooms in which those who take a course talk.",
-        provides=(contract.CHAT,),
+        provides=(contract.CHAT, PERSONAL_DATA),
         requires=(COURSES,),
         wants=(USERS,),
         publishes=(
@@ -55,7 +57,10 @@ class ChatPlugin(Plugin[ChatSettings]):
 
     @hookimpl
     def services(self, ctx: Context[ChatSettings]) -> Iterable[Provide[object]]:
-        return (Provide(contract.CHAT, lambda: nullcontext(ctx.own(ChatService))),)
+        return (
+            Provide(contract.CHAT, lambda: nullcontext(ctx.own(ChatService))),
+            Provide(PERSONAL_DATA, lambda: nullcontext(ChatPersonalData(ctx))),
+        )
 
     @hookimpl
     def event_handlers(self, ctx: Context[ChatSettings]) -> Iterable[EventHandler]:

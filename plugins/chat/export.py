@@ -26,7 +26,8 @@ class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """In which form, and of a table of times from when on."""
 
     form: Literal["csv", "json", "vtt"] = "csv"
-    start: Annotated[datetime, msgspec.Meta(tz=True)] | None = None  #: where the recording begins; else with the first message (WebVTT)
+    #: of WebVTT: when the recording begins; else it begins with the first message
+    start: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
 
 class ExportApi:

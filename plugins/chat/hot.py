@@ -89,8 +89,8 @@ class HotHistory(Protocol):
         """Add entries that were committed, and tell all processes of them."""
         ...
 
-    async def forget(self, room_id: UUID) -> None:
-        """Drop what is kept of a room."""
+    async def forget(self, room_id: UUID, offset: int) -> None:
+        """Drop what is kept of a room, whose log goes up to *offset*."""
         ...
 
 
@@ -106,7 +106,7 @@ class NoHotHistory:
     async def publish(self, batches: Sequence[Batch]) -> None:
         return
 
-    async def forget(self, room_id: UUID) -> None:
+    async def forget(self, room_id: UUID, offset: int) -> None:
         return
 
 
@@ -149,7 +149,8 @@ class RedisHotHistory:
             arguments += [_element(batch.epoch, entry) for entry in batch.entries]
         await self._push(keys=[_key(batch.room_id) for batch in batches], args=arguments)
 
-    async def forget(self, room_id: UUID) -> None:
+    async def forget(self, room_id: UUID, offset: int) -> None:
+        await self._redis.set(f"{_key(room_id)}:floor", offset, ex=KEPT_SECONDS)
         await self._redis.delete(_key(room_id))
 
 

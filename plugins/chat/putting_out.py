@@ -23,6 +23,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     user_id: UUID | None = None
     room_id: UUID | None = None
+    logs: bool = False  #: it is not about people: look at all logs
 
 
 class PuttingOut:
@@ -48,9 +49,16 @@ class PuttingOut:
 
         session.after_commit(tell)
 
+    async def logs_renewed(self) -> None:
+        """Have every process look at once whether its rooms have other epochs."""
+        await self._tell(Change(logs=True))
+
     def hear(self, message: bytes) -> None:
         """Reconsider those of this process whom a change concerns."""
         change = msgspec.json.decode(message, type=Change)
+        if change.logs:
+            self._hub.checked.set()
+            return
         for room_id, feed in self._hub.feeds.items():
             if change.room_id in (None, room_id):
                 for member in tuple(feed.members):

@@ -31,6 +31,7 @@ class Relaying:
         self._waiting: deque[Batch] = deque(maxlen=WAITING_LIMIT)
         self._left = asyncio.Event()
         self._out_of_reach = False
+        self.sending = False  #: something is on its way to Redis
 
     def tell(self, batch: Batch) -> None:
         """Tell all processes soon; never waits."""
@@ -45,6 +46,7 @@ class Relaying:
             await self._left.wait()
             self._left.clear()
             while batches := self._taken():
+                self.sending = True
                 try:
                     await self._hot.publish(batches)
                 except FAILURES as error:
@@ -55,6 +57,8 @@ class Relaying:
                 else:
                     delay = FIRST_DELAY
                     self._back()
+                finally:
+                    self.sending = False
 
     def _taken(self) -> list[Batch]:
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), AT_ONCE))]

@@ -101,7 +101,8 @@ async def test_history_comes_in_pages(deploy: Deploy) -> None:
     for number in range(5):
         await room.say(ann, str(number))
 
-    seen, cursor = [], {}
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
     for _ in range(3):
         page = await ann.call("GET", f"{room.path}/messages", params={"limit": "2", **cursor})
         seen += [message["text"] for message in page["items"]]
