@@ -22,7 +22,7 @@ MENTIONS: Final = 10  # people named in one message
 
 Id = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1, description="Chosen by the client; the answer bears it")]
 ClientId = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$(?!\n)")]
-Text = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_LIMIT, pattern=r"[^\s]")]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_LIMIT, pattern=r"^[^\x00]*[^\s\x00][^\x00]*$")]
 Offset = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
 Emoji = Annotated[str, msgspec.Meta(min_length=1, max_length=16, pattern=r"^[^\s\x00-\x7f][^\x00-\x1f]*$(?!\n)")]
 
@@ -61,10 +61,9 @@ class Edit(_Asked, frozen=True, kw_only=True, tag="edit"):
 
 
 class Remove(_Asked, frozen=True, kw_only=True, tag="remove"):
-    """Take a message back, or away."""
+    """Take one's own message back. Others' are taken away over HTTP."""
 
     offset: Offset
-    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
 class React(_Asked, frozen=True, kw_only=True, tag="react"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,7 @@ from aiohttp import web
 from kernel import Context, Request, stream_csv
 from kernel.contracts.audit import act
 from plugins.chat.entries import LoggedEntry
+from plugins.chat.moments import Moment, require_usable
 from plugins.chat.reading import Reading
 from plugins.chat.settings import ChatSettings
 from plugins.chat.standing import Standings
@@ -27,7 +28,10 @@ class ExportQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     form: Literal["csv", "json", "vtt"] = "csv"
     #: of WebVTT: when the recording begins; else it begins with the first message
-    start: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    start: Moment | None = None
+
+    def __post_init__(self) -> None:
+        require_usable("start", self.start)
 
 
 class ExportApi:

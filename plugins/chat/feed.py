@@ -76,16 +76,11 @@ class Feed:
             return None
         return [entry for entry in self.recent if entry.offset > offset]
 
-    def forget_texts(self) -> None:
-        """Drop the hot history: what it says may be gone from the log."""
-        self.recent.clear()
-
-    def tell(self, message: bytes, *, but: Member | None = None) -> None:
-        """Send *message*, which is no entry, to everybody *but* one."""
+    def tell(self, message: bytes) -> None:
+        """Send *message*, which is no entry, to everybody."""
         frame = self._frame(message)
         for member in tuple(self.members):
-            if member is not but:
-                member.send_frames(frame)
+            member.send_frames(frame)
 
     def _follows(self, entry: Encoded) -> bool:
         if entry.offset == self.last + 1:

@@ -75,11 +75,6 @@ class Hub:
         if (feed := self._feeds.get(room_id)) is not None:
             feed.members.discard(member)
 
-    def forget_texts(self) -> None:
-        """Drop the hot history of all rooms in this process."""
-        for feed in self._feeds.values():
-            feed.forget_texts()
-
     async def check(self) -> None:
         """Compare how far each feed has come with how far its log goes, and deliver what was lost.
 

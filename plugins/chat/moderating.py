@@ -17,6 +17,7 @@ from kernel.database import Command, Query, Session
 from plugins.chat.changing import Changing
 from plugins.chat.entries import NewEntry
 from plugins.chat.holding import DECIDE, SETTLE, Held
+from plugins.chat.moments import Moment, require_usable
 from plugins.chat.names import NAME
 from plugins.chat.posting import ANSWERED, Posting, recipient_of
 from plugins.chat.putting_out import PuttingOut
@@ -39,9 +40,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class NewStanding(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whether a person may speak in a room, and be there."""
 
-    muted_until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    muted_until: Moment | None = None
     banned: bool = False
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+    def __post_init__(self) -> None:
+        require_usable("muted_until", self.muted_until)
 
     def facts(self) -> dict[str, object]:
         """Return what is told of it."""

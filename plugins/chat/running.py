@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 
 from kernel import Context
 from plugins.chat import presence as presence_module
-from plugins.chat import putting_out
+from plugins.chat import putting_out, typing_signs
 from plugins.chat.hub import Hub
 from plugins.chat.presence import TELL_EVERY, Presence
 from plugins.chat.putting_out import PuttingOut
 from plugins.chat.relaying import Relaying
 from plugins.chat.settings import ChatSettings
+from plugins.chat.typing_signs import TypingSigns
 from plugins.chat.writing import Writing
 
 
@@ -20,9 +21,10 @@ from plugins.chat.writing import Writing
 async def chat(ctx: Context[ChatSettings]) -> AsyncIterator[None]:
     """Run it as long as the plugin runs."""
     hub, relaying = ctx.own(Hub), ctx.own(Relaying)
-    presence = ctx.own(Presence)
+    presence, typing = ctx.own(Presence), ctx.own(TypingSigns)
     ctx.events.on_broadcast(putting_out.TOPIC, ctx.own(PuttingOut).hear)
     ctx.events.on_broadcast(presence_module.TOPIC, presence.hear)
+    ctx.events.on_broadcast(typing_signs.TOPIC, typing.hear)
     ctx.tasks.start(relaying.hear(), name="hearing of other processes")
     ctx.tasks.start(relaying.send(), name="telling other processes")
     ctx.tasks.every(ctx.settings.check_every, hub.check, name="looking for lost entries", sooner=hub.checked)

@@ -59,6 +59,12 @@ class Classroom:
         assert isinstance(found, InMemoryCourses)
         return found
 
+    async def another(self) -> str:
+        """Return the room of another course of the same teacher."""
+        course = self.courses.add(0, instructor=self.teacher.user)
+        opened = await self.teacher.call("POST", f"{CHAT}/courses/{course}/room")
+        return str(opened["id"])
+
     async def say(self, client: Client, text: str, *, client_id: str | None = None, **more: Any) -> Any:
         """Say something; return what is answered."""
         body = {"client_id": client_id or new_id().hex, "text": text, **more}
