@@ -81,7 +81,8 @@ def _plain(schema: Any) -> Any:
 
 
 def _server(url: URL) -> Json:
-    found = {"host": url.authority, "protocol": "wss" if url.scheme == "https" else "ws"}
+    port = "" if url.is_default_port() else f":{url.port}"
+    found = {"host": f"{url.host_subcomponent}{port}", "protocol": "wss" if url.scheme == "https" else "ws"}
     return found if url.path in ("", "/") else {**found, "pathname": url.path}
 
 
