@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import typing
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -14,8 +13,8 @@ from kernel.http.openapi import Json
 from kernel.http.routes import PUBLIC
 from kernel.http.settings import API_PREFIX
 
-#: What a socket takes or sends: a msgspec Struct with a tag, or a union of such.
-Messages = Any
+#: What a socket takes or sends: msgspec Structs with a tag.
+Messages = tuple[type[msgspec.Struct], ...]
 
 SERVER: Final = "lyceum"
 _SCHEMA: Final = "#/components/schemas/{name}"
@@ -37,14 +36,9 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
         return ".".join(part.strip("{}") for part in f"{self.mount}{self.path}".split("/"))
 
     @property
-    def kinds(self) -> tuple[type[msgspec.Struct], ...]:
+    def kinds(self) -> Messages:
         """The types of all its messages, in either direction."""
-        return tuple(dict.fromkeys((*members(self.receives), *members(self.sends))))
-
-
-def members(messages: Messages) -> tuple[type[msgspec.Struct], ...]:
-    """Return the types of which *messages* is the union."""
-    return typing.get_args(messages) or (messages,)
+        return tuple(dict.fromkeys((*self.receives, *self.sends)))
 
 
 def document(channels: Sequence[Channel], *, title: str, version: str, url: str) -> Json:
@@ -105,7 +99,7 @@ def _operations(channel: Channel) -> Iterator[tuple[str, Json]]:
         operation: Json = {
             "action": action,
             "channel": {"$ref": f"#/channels/{channel.name}"},
-            "messages": [{"$ref": f"#/channels/{channel.name}/messages/{_tag(kind)}"} for kind in members(messages)],
+            "messages": [{"$ref": f"#/channels/{channel.name}/messages/{_tag(kind)}"} for kind in messages],
         }
         if channel.permission != PUBLIC:
             operation["security"] = [{"$ref": "#/components/securitySchemes/bearer"}]

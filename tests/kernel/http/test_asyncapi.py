@@ -28,7 +28,7 @@ class Tell(msgspec.Struct, frozen=True, tag_field="type", tag="tell"):
 
 
 CHANNEL = Channel(
-    mount="notes", path="/{room}/socket", summary="Talk", permission="signed-in", receives=Ask, sends=Ask | Tell
+    mount="notes", path="/{room}/socket", summary="Talk", permission="signed-in", receives=(Ask,), sends=(Ask, Tell)
 )
 DOCUMENT = document([CHANNEL], title="Notes", version="1", url="https://school.test/lyceum")
 
