@@ -11,7 +11,7 @@ import click
 from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl, on
 from kernel.contracts import chat as contract
 from kernel.contracts.audit import ActRecorded
-from kernel.contracts.courses import COURSES
+from kernel.contracts.courses import COURSES, CourseChanged
 from kernel.contracts.enrollments import AccessEnded
 from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS, ProfileChanged
@@ -21,6 +21,7 @@ from plugins.chat.names import Names
 from plugins.chat.permissions import PERMISSIONS
 from plugins.chat.personal_data import ChatPersonalData
 from plugins.chat.putting_out import PuttingOut
+from plugins.chat.rooms import Rooms
 from plugins.chat.service import ChatService
 from plugins.chat.settings import ChatSettings
 from plugins.chat.tables import metadata
@@ -69,6 +70,7 @@ class ChatPlugin(Plugin[ChatSettings]):
     def event_handlers(self, ctx: Context[ChatSettings]) -> Iterable[EventHandler]:
         return (
             on(ProfileChanged, ctx.own(Names).changed, name="names"),
+            on(CourseChanged, ctx.own(Rooms).renamed, name="titles"),
             on(AccessEnded, ctx.own(PuttingOut).access_ended, name="access-ended"),
         )
 
