@@ -8,14 +8,14 @@ from typing import ClassVar
 
 import click
 
-from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl, on
+from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, Socket, hookimpl, on
 from kernel.contracts import chat as contract
 from kernel.contracts.audit import ActRecorded
 from kernel.contracts.courses import COURSES, CourseChanged
 from kernel.contracts.enrollments import AccessEnded
 from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS, ProfileChanged
-from plugins.chat import api, migrations, running
+from plugins.chat import api, migrations, running, socket_api
 from plugins.chat.commands import COMMANDS
 from plugins.chat.names import Names
 from plugins.chat.permissions import PERMISSIONS
@@ -75,8 +75,8 @@ class ChatPlugin(Plugin[ChatSettings]):
         )
 
     @hookimpl
-    def routes(self, ctx: Context[ChatSettings]) -> Iterable[Route]:
-        return api.routes(ctx)
+    def routes(self, ctx: Context[ChatSettings]) -> Iterable[Route | Socket]:
+        return (*api.routes(ctx), *socket_api.sockets(ctx))
 
     @hookimpl
     def commands(self) -> Iterable[click.Command]:

@@ -28,15 +28,18 @@ REMEMBERED: Final = timedelta(seconds=60)  # for which it holds where a person s
 _decode: Final = msgspec.json.Decoder(wire.FromClient).decode
 
 
-class Connection(Protocol):
-    """What is needed of a WebSocket: see the kernel's."""
+class Line(Protocol):
+    """What is needed of a connection."""
 
-    @property
-    def principal(self) -> Principal | None: ...
+    principal: Principal | None  #: another one once the client has renewed it
 
-    def send(self, message: bytes) -> None: ...
+    def send(self, message: bytes) -> None:
+        """Send one message."""
+        ...
 
-    def send_frames(self, frames: bytes) -> None: ...
+    def send_frames(self, frames: bytes) -> None:
+        """Send what is framed already."""
+        ...
 
 
 class Seat:
@@ -89,7 +92,7 @@ class _Joined(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 class Conversation:
     """What goes on with one client. It asks one thing after another; what is told comes in between."""
 
-    def __init__(self, ctx: Context[ChatSettings], connection: Connection, person: Principal) -> None:
+    def __init__(self, ctx: Context[ChatSettings], connection: Line, person: Principal) -> None:
         self.connection = connection
         self._ctx = ctx
         self._signed_in = person
