@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from kernel.http.principal import Principal
 from kernel.http.serving import reset
@@ -128,12 +128,11 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, with what was sent before."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101
-        self._transport = transport
+        self._transport = carrier = cast("asyncio.Transport", transport)  # uvloop's are none by their class
         self._terms.pulse.live.add(self)
         self._terms.metrics.opened += 1
         if self._early:
-            transport.write(self._early)
+            carrier.write(self._early)
             self._early = b""
         if self._code is not None:  # its opener has closed it
             self._say_goodbye(close_frame(self._code))

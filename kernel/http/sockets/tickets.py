@@ -119,7 +119,7 @@ class Tickets:
 
 
 def _key(ticket: str) -> str:
-    return PREFIX + hashlib.sha256(ticket.encode(errors="surrogateescape")).hexdigest()
+    return PREFIX + hashlib.sha256(ticket.encode(errors="surrogatepass")).hexdigest()
 
 
 def _unavailable() -> problems.Unavailable:
