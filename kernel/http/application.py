@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
@@ -19,6 +19,7 @@ from kernel.database import Database
 from kernel.deployment import Deployment
 from kernel.http import problems
 from kernel.http.access import AccessLog, JsonAccessLog, StructuredAccessLog
+from kernel.http.asyncapi import Channel
 from kernel.http.callers import CALLERS, Addresses, Callers, origin_of
 from kernel.http.deadlines import Deadlines
 from kernel.http.endpoint import Endpoint
@@ -34,7 +35,7 @@ from kernel.http.routes import DEFAULT_TIMEOUT, Route, check_path
 from kernel.http.settings import API_PREFIX, HttpSettings
 from kernel.http.signatures import read_signature
 from kernel.http.sockets.declaring import Socket
-from kernel.http.sockets.endpoint import SocketEndpoint
+from kernel.http.sockets.endpoint import Authenticate, Authenticated, AuthenticationRefused, SocketEndpoint
 from kernel.http.sockets.tickets import Tickets
 from kernel.http.sockets.watching import Watch
 from kernel.http.switchboard import SWITCHBOARD, Switchboard
@@ -129,7 +130,8 @@ def build_application(
     if isinstance(access, JsonAccessLog):
         app.on_cleanup.append(_flushing(access))
     operations = {plugin.mount: _operations(plugin) for plugin in mounted}
-    app[REFERENCE] = Reference([one for several in operations.values() for one in several], deployment)
+    described = [one for several in operations.values() for one in several]
+    app[REFERENCE] = Reference(described, deployment, [one for plugin in mounted for one in _channels(plugin)])
     for path, serve in app[REFERENCE].handlers().items():
         app.router.add_get(path, _framed(KERNEL, path, "GET", shared, serve))
     for plugin in mounted:
@@ -159,6 +161,19 @@ def _security_headers(deployment: Deployment) -> Mapping[str, str]:
 def describe(mounted: Sequence[Mounted], deployment: Deployment) -> Json:
     """Return the OpenAPI document of the routes, without serving them."""
     return Reference([operation for plugin in mounted for operation in _operations(plugin)], deployment).document
+
+
+def _channels(plugin: Mounted) -> Iterator[Channel]:
+    """Yield what is said of the WebSockets, with what the kernel itself takes and sends on each."""
+    for socket in plugin.sockets if plugin.failed is None else ():
+        yield Channel(
+            mount=plugin.mount,
+            path=socket.path,
+            summary=socket.summary,
+            permission=socket.permission,
+            receives=(*socket.receives, Authenticate),
+            sends=(*socket.sends, Authenticated, AuthenticationRefused),
+        )
 
 
 def _operations(plugin: Mounted) -> list[Operation]:

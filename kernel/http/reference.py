@@ -1,4 +1,4 @@
-"""The reference: OpenAPI for programs, and a page of all problems.
+"""The reference: OpenAPI and AsyncAPI for programs, and a page of all problems.
 
 Everything is made at the first request and kept as bytes; it can not change while the process runs.
 """
@@ -17,8 +17,9 @@ import msgspec
 from aiohttp import web
 
 from kernel.deployment import Deployment
-from kernel.http import problems
+from kernel.http import asyncapi, problems
 from kernel.http.answers import etag_of, matches
+from kernel.http.asyncapi import Channel
 from kernel.http.headers import PAGE
 from kernel.http.openapi import Json, Operation, document, problems_of
 from kernel.http.problems import Problem
@@ -26,6 +27,7 @@ from kernel.http.request import Request
 from kernel.http.settings import API_PREFIX
 
 VERSION: Final = "1"
+ASYNCAPI_PATH: Final = f"{API_PREFIX}/asyncapi.json"
 OPENAPI_PATH: Final = f"{API_PREFIX}/openapi.json"
 PROBLEMS_PATH: Final = "/problems"
 
@@ -37,8 +39,11 @@ Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class Reference:
     """What is to be read about the API of one deployment."""
 
-    def __init__(self, operations: Sequence[Operation], deployment: Deployment) -> None:
+    def __init__(
+        self, operations: Sequence[Operation], deployment: Deployment, channels: Sequence[Channel] = ()
+    ) -> None:
         self._operations = operations
+        self._channels = channels
         self._deployment = deployment
         loader = jinja2.FileSystemLoader(_TEMPLATES)
         self._templates = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -53,6 +58,7 @@ class Reference:
         """Return what answers on which path."""
         return {
             OPENAPI_PATH: _serve(lambda: self._openapi, "application/json"),
+            ASYNCAPI_PATH: _serve(lambda: self._asyncapi, "application/json"),
             PROBLEMS_PATH: _serve(lambda: self._problems, "text/html; charset=utf-8", self._policy),
             f"{PROBLEMS_PATH}/{{type}}": self._problem,
         }
@@ -65,6 +71,13 @@ class Reference:
     @cached_property
     def _openapi(self) -> bytes:
         return msgspec.json.encode(self.document)
+
+    @cached_property
+    def _asyncapi(self) -> bytes:
+        title = f"{self._deployment.name} WebSockets"
+        return msgspec.json.encode(
+            asyncapi.document(self._channels, title=title, version=VERSION, url=self._deployment.public_url)
+        )
 
     @cached_property
     def _problems(self) -> bytes:

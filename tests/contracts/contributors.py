@@ -13,6 +13,7 @@ from kernel import Event, new_id
 from kernel.contracts.audit import ActRecorded
 from kernel.contracts.auth import UserRegistered
 from kernel.contracts.courses import COURSES
+from kernel.contracts.enrollments import ENROLLMENTS
 from kernel.contracts.mail import MailRequested, Message, requested
 from kernel.contracts.personal_data import PersonalData, Subject
 from kernel.contracts.users import ProfileChanged
@@ -22,6 +23,7 @@ from kernel.testing.contracts.personal_data import Somebody, contributor_of
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
 from kernel.testing.fakes.courses import InMemoryCoursesPlugin
+from kernel.testing.fakes.enrollments import InMemoryEnrollmentsPlugin
 
 API: Final = "/api/v1"
 PATIENCE: Final = 10  # seconds
@@ -67,6 +69,21 @@ async def administered(deployment: Deployment, user: UUID, word: str) -> Somebod
     subject = f"account:{user}"
     await teller.tell(deployment, ActRecorded(action="auth.disable", subject=subject, actor=new_id(), reason=word))
     return _somebody(user, word)
+
+
+async def talking(deployment: Deployment, user: UUID, word: str) -> Somebody:
+    courses: Any = deployment.platform.services.get(COURSES)
+    enrollments: Any = deployment.platform.services.get(ENROLLMENTS)
+    await teller.tell(deployment, ProfileChanged(user_id=user, display_name=word, locale="en", time_zone="UTC"))
+    await deployment.settle()
+    client, course = deployment.client("student", user=user), courses.add(0)
+    enrollments.enrol(user, course)
+    room = await client.call("POST", f"{API}/chat/courses/{course}/room")
+    path, text, reason = f"{API}/chat/rooms/{room['id']}/messages", f"I am {word}", f"Report of {word}"
+    await client.call("POST", path, {"client_id": "x", "text": text})
+    await client.call("POST", f"{path}/1/reports", {"reason": reason})
+    await client.call("PUT", f"{path}/1/reactions/👍")
+    return _somebody(user, word, text, reason, room["id"], erased=(word, text, reason, "👍"))
 
 
 async def signed_in(deployment: Deployment, user: UUID, word: str) -> Somebody:
@@ -138,6 +155,7 @@ def _somebody(user: UUID, word: str, *more: str, erased: tuple[str, ...] = ()) -
 CONTRIBUTORS: Final[Mapping[str, Contributor]] = {
     "audit": Contributor(administered),
     "auth": Contributor(signed_in, ("mail",)),
+    "chat": Contributor(talking, (), (InMemoryCoursesPlugin, InMemoryEnrollmentsPlugin)),
     "courses": Contributor(teaching),
     "enrollments": Contributor(enrolled, ("payments",), (InMemoryCoursesPlugin,)),
     "mail": Contributor(written_to),

@@ -17,10 +17,29 @@ from kernel.testing.clock import MovableClock
 from kernel.testing.contracts.auth import NotLetIn
 from kernel.testing.deployment import Deployment
 from kernel.testing.fakes.auth import InMemoryAuth
+from kernel.testing.fakes.chat import InMemoryChat
 from kernel.testing.fakes.courses import InMemoryCourses
 from kernel.testing.fakes.enrollments import InMemoryEnrollments
 from kernel.testing.fakes.mail import InMemoryMail
 from kernel.testing.fakes.payments import InMemoryPayments
+
+
+class InMemoryChatHarness:
+    """Fulfils `ChatHarness`, by the provider's own methods."""
+
+    def __init__(self, provider: type[InMemoryChat] = InMemoryChat) -> None:
+        self.chat = provider(MovableClock())
+
+    async def course(self) -> UUID:
+        return new_id()
+
+    async def member(self, course_id: UUID) -> UUID:
+        person = new_id()
+        self.chat.let_in(person, course_id)
+        return person
+
+    async def events(self) -> Sequence[Event]:
+        return self.chat.events
 
 
 class InMemoryCoursesHarness:

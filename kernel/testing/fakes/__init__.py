@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from kernel.capabilities import Capability
 from kernel.contracts.audit import AUDIT
+from kernel.contracts.chat import CHAT
 from kernel.contracts.courses import COURSES
 from kernel.contracts.enrollments import ENROLLMENTS
 from kernel.contracts.mail import MAIL
@@ -19,6 +20,7 @@ from kernel.contracts.users import USERS
 from kernel.http.identity import IDENTITY
 from kernel.plugin import Manifest, Plugin
 from kernel.testing.fakes.audit import InMemoryAuditPlugin
+from kernel.testing.fakes.chat import InMemoryChatPlugin
 from kernel.testing.fakes.courses import InMemoryCoursesPlugin
 from kernel.testing.fakes.enrollments import InMemoryEnrollmentsPlugin
 from kernel.testing.fakes.mail import InMemoryMailPlugin
@@ -33,6 +35,7 @@ Finder = Callable[[Capability[object]], PluginClass | None]
 #: Capability → the plugin that provides it from memory.
 FAKES: Final[Mapping[Capability[object], PluginClass]] = {
     AUDIT: InMemoryAuditPlugin,
+    CHAT: InMemoryChatPlugin,
     COURSES: InMemoryCoursesPlugin,
     ENROLLMENTS: InMemoryEnrollmentsPlugin,
     IDENTITY: IdentityPlugin,

@@ -1,0 +1,118 @@
+"""What goes on in one room, in one process: in order, without a hole, to everybody who is there."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Final, Protocol
+from uuid import UUID
+
+from plugins.chat.frames import Batch, Encoded, changed
+
+AHEAD_LIMIT: Final = 1000  # entries that are kept while one before them is missing
+
+
+class Member(Protocol):
+    """Somebody who is in a room by one connection."""
+
+    @property
+    def user_id(self) -> UUID: ...
+
+    @property
+    def staff(self) -> bool:
+        """Whether the person moderates the room."""
+        ...
+
+    @property
+    def checked_at(self) -> datetime:
+        """When it was last found out that the person may be in the room."""
+        ...
+
+    def send_frames(self, frames: bytes) -> None:
+        """Send what is framed already; never waits."""
+        ...
+
+    def reconsider(self) -> None:
+        """Find out anew whether the person may be in the room; never waits."""
+        ...
+
+
+#: Makes a frame of a message: `kernel.frame`.
+Frame = Callable[[bytes], bytes]
+
+
+class Feed:
+    """The end of one room's log, and who follows it.
+
+    `recent` is the hot history of the process: the last entries up to `last`, each as it stands now, without a hole.
+    """
+
+    def __init__(self, reached_epoch: UUID, recent: Sequence[Encoded], last: int, *, limit: int, frame: Frame) -> None:
+        self.epoch = reached_epoch
+        self.last = last  #: the offset of the last entry that was delivered
+        self.recent: deque[Encoded] = deque(recent, limit)
+        self.members: set[Member] = set()
+        self._ahead: dict[int, Encoded] = {}
+        self._frame = frame
+
+    @property
+    def hole(self) -> bool:
+        """Whether entries have come without one before them."""
+        return bool(self._ahead)
+
+    def take(self, batch: Batch) -> None:
+        """Deliver what follows on the last entry; keep what is ahead of it, and pass over what was delivered."""
+        if batch.epoch != self.epoch:
+            return
+        following = [entry for entry in batch.entries if self._follows(entry)]
+        while self.last + 1 in self._ahead:
+            following.append(self._ahead.pop(self.last + 1))
+            self.last += 1
+        if self._ahead:
+            self._ahead = {offset: entry for offset, entry in self._ahead.items() if offset > self.last}
+        if following:
+            self._remember(following)
+            self._send(following)
+
+    def since(self, offset: int) -> list[Encoded] | None:
+        """Return the entries behind *offset*; None where they do not reach back that far."""
+        missing = self.last - offset
+        if missing < 0 or missing > len(self.recent):
+            return None
+        return [entry for entry in self.recent if entry.offset > offset]
+
+    def tell(self, message: bytes) -> None:
+        """Send *message*, which is no entry, to everybody."""
+        frame = self._frame(message)
+        for member in tuple(self.members):
+            member.send_frames(frame)
+
+    def _follows(self, entry: Encoded) -> bool:
+        if entry.offset == self.last + 1:
+            self.last += 1
+            return True
+        if entry.offset > self.last and len(self._ahead) < AHEAD_LIMIT:
+            self._ahead[entry.offset] = entry
+        return False
+
+    def _remember(self, following: Iterable[Encoded]) -> None:
+        for entry in following:
+            self.recent.append(entry)
+            if entry.target is not None and entry.kind in ("edited", "removed"):
+                self._change(entry)
+
+    def _change(self, change: Encoded) -> None:
+        place = len(self.recent) - 1 - (change.offset - (change.target or 0))
+        if place >= 0:
+            self.recent[place] = changed(self.recent[place], change)
+
+    def _send(self, following: Sequence[Encoded]) -> None:
+        if all(entry.concerned is None for entry in following):
+            frames = b"".join(self._frame(entry.body) for entry in following)
+            for member in tuple(self.members):
+                member.send_frames(frames)
+            return
+        for member in tuple(self.members):
+            seen = (entry.seen_by(member.user_id, staff=member.staff) for entry in following)
+            member.send_frames(b"".join(self._frame(body) for body in seen))

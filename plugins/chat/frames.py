@@ -1,0 +1,136 @@
+"""Entries as clients get them: encoded once, whoever sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from kernel.contracts.chat_socket import Changed, Edited, Entry, Hidden, Reacted, Removed, Said, Sender
+from plugins.chat.entries import Kind, LoggedEntry
+
+encode: Final = msgspec.json.Encoder().encode
+_decode_said: Final = msgspec.json.Decoder(Said).decode
+
+
+class Encoded(msgspec.Struct, frozen=True, array_like=True):
+    """An entry as JSON, as it goes from process to process."""
+
+    offset: int
+    kind: Kind
+    body: bytes
+    target: int | None  #: of an edit or a removal
+    concerned: tuple[UUID, ...] | None  #: who sees it beside those who moderate, None for everybody
+    hidden: bytes  #: what the others get in its place; empty where it is for everybody
+
+    def seen_by(self, user_id: UUID, *, staff: bool) -> bytes:
+        """Return what this person gets of it."""
+        if self.concerned is None or staff or user_id in self.concerned:
+            return self.body
+        return self.hidden
+
+
+class Batch(msgspec.Struct, frozen=True, array_like=True):
+    """Entries of one room that follow each other, in their order."""
+
+    room_id: UUID
+    epoch: UUID
+    entries: list[Encoded]
+
+
+class Recovered(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a room stands, and the entries that lead up to it."""
+
+    epoch: UUID
+    offset: int
+    recovered: bool | None  #: whether these are all since the position that was known; None where none was
+    entries: Sequence[Encoded]
+
+
+class _Gap(msgspec.Struct, frozen=True):
+    """A `Gap` whose entries are JSON already."""
+
+    epoch: UUID
+    offset: int
+    recovered: bool
+    entries: list[msgspec.Raw]
+
+
+def encoded(entry: LoggedEntry) -> Encoded:
+    """Return *entry* ready to be sent."""
+    concerned = entry.concerned()
+    hidden = b"" if concerned is None else encode(Hidden(room=entry.room_id, offset=entry.offset, at=entry.at))
+    return Encoded(entry.offset, entry.kind, encode(_SHAPES[entry.kind](entry)), entry.target, concerned, hidden)
+
+
+def changed(old: Encoded, change: Encoded) -> Encoded:
+    """Return the message *old* as it is after *change*, an edit or a removal of it."""
+    said = _decode_said(old.body)
+    text, edited_at = None, said.edited_at
+    if change.kind == "edited":
+        edit = msgspec.json.decode(change.body, type=Edited)
+        text, edited_at = edit.text, edit.at
+    body = encode(msgspec.structs.replace(said, text=text, edited_at=edited_at))
+    return msgspec.structs.replace(old, body=body)
+
+
+def _sender(entry: LoggedEntry) -> Sender:
+    return Sender(id=entry.actor, name=entry.name)
+
+
+def _said(entry: LoggedEntry) -> Said:
+    return Said(
+        room=entry.room_id,
+        offset=entry.offset,
+        at=entry.at,
+        sender=_sender(entry),
+        client_id=entry.client_id or "",
+        text=entry.text,
+        audience=entry.audience,
+        reply_to=entry.reply_to,
+        edited_at=entry.edited_at,
+    )
+
+
+def _edited(entry: LoggedEntry) -> Edited:
+    return Edited(room=entry.room_id, offset=entry.offset, at=entry.at, target=entry.target or 0, text=entry.text)
+
+
+def _removed(entry: LoggedEntry) -> Removed:
+    return Removed(room=entry.room_id, offset=entry.offset, at=entry.at, target=entry.target or 0)
+
+
+def _reacted(entry: LoggedEntry) -> Reacted:
+    return Reacted(
+        room=entry.room_id,
+        offset=entry.offset,
+        at=entry.at,
+        target=entry.target or 0,
+        sender=_sender(entry),
+        **(entry.detail or {}),
+    )
+
+
+def _changed(entry: LoggedEntry) -> Changed:
+    return Changed(room=entry.room_id, offset=entry.offset, at=entry.at, **(entry.detail or {}))
+
+
+_SHAPES: Final[Mapping[Kind, Callable[[LoggedEntry], Entry]]] = {
+    "message": _said,
+    "edited": _edited,
+    "removed": _removed,
+    "reacted": _reacted,
+    "room": _changed,
+}
+
+
+def gap_of(found: Recovered, user_id: UUID, *, staff: bool) -> bytes:
+    """Return *found* as a `Gap`, as this person sees it."""
+    return encode(_Gap(found.epoch, found.offset, bool(found.recovered), raw(found.entries, user_id, staff=staff)))
+
+
+def raw(entries: Sequence[Encoded], user_id: UUID, *, staff: bool) -> list[msgspec.Raw]:
+    """Return *entries* as this person sees them."""
+    return [msgspec.Raw(entry.seen_by(user_id, staff=staff)) for entry in entries]
