@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import ClassVar
 
-from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl, on
+from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl, on, web
 from kernel.contracts import chat as contract
 from kernel.contracts.audit import ActRecorded
 from kernel.contracts.courses import COURSES
 from kernel.contracts.enrollments import AccessEnded
 from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS, ProfileChanged
-from plugins.chat import api, migrations, running
+from plugins.chat import api, migrations, pages, running
 from plugins.chat.names import Names
 from plugins.chat.permissions import PERMISSIONS
 from plugins.chat.personal_data import ChatPersonalData
@@ -72,6 +72,10 @@ class ChatPlugin(Plugin[ChatSettings]):
     @hookimpl
     def routes(self, ctx: Context[ChatSettings]) -> Iterable[Route]:
         return api.routes(ctx)
+
+    @hookimpl
+    def pages(self, ctx: Context[ChatSettings]) -> Iterable[web.PageDeclaration]:
+        return pages.declarations(ctx)
 
     @hookimpl
     def lifespan(self, ctx: Context[ChatSettings]) -> AbstractAsyncContextManager[None]:
