@@ -50,7 +50,7 @@ class School:
 
     async def comes(self, email: str, **options: object) -> Page:
         """Sign somebody in who takes the course, and open its room."""
-        context = await self.browser.new_context(**options)
+        context = await self.browser.new_context(**options)  # type: ignore[arg-type]
         page = await context.new_page()
         await page.goto(self.url)
         asked = await page.evaluate(ASK, email)
