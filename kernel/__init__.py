@@ -16,6 +16,12 @@ from kernel.http.principal import Principal
 from kernel.http.reference import api_document
 from kernel.http.request import Request
 from kernel.http.routes import PUBLIC, SIGNED_IN, Idempotency, RateLimit, Route, delete, get, patch, post, put
+from kernel.http.sockets.codec import Codec, InvalidMessage
+from kernel.http.sockets.codes import CloseCode
+from kernel.http.sockets.connection import Connection, Listener
+from kernel.http.sockets.declaring import Opener, Socket, socket
+from kernel.http.sockets.fan_out import FanOut
+from kernel.http.sockets.frames import frame
 from kernel.http.tables import csv_answer, stream_csv, wants_csv
 from kernel.ids import new_id
 from kernel.plugin import (
@@ -47,6 +53,9 @@ __all__ = [
     "Capability",
     "Check",
     "Clock",
+    "CloseCode",
+    "Codec",
+    "Connection",
     "Console",
     "Context",
     "Contribution",
@@ -55,12 +64,16 @@ __all__ = [
     "Encoded",
     "Event",
     "EventHandler",
+    "FanOut",
     "Idempotency",
     "Identifiers",
     "Identity",
+    "InvalidMessage",
+    "Listener",
     "Manifest",
     "Migrations",
     "NoSettings",
+    "Opener",
     "Page",
     "PageQuery",
     "Permission",
@@ -76,6 +89,7 @@ __all__ = [
     "Secret",
     "Secrets",
     "Settings",
+    "Socket",
     "Traces",
     "Unsealable",
     "api_document",
@@ -84,6 +98,7 @@ __all__ = [
     "errors",
     "etag_of",
     "failpoint",
+    "frame",
     "get",
     "hookimpl",
     "new_id",
@@ -97,6 +112,7 @@ __all__ = [
     "redacted",
     "require_match",
     "shared_page",
+    "socket",
     "stream_csv",
     "wants_csv",
     "web",

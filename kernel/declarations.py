@@ -13,6 +13,7 @@ from kernel.context import Context
 from kernel.events.event import Event, EventHandler
 from kernel.hooks import Hooks
 from kernel.http.routes import PUBLIC, SIGNED_IN, Route
+from kernel.http.sockets.declaring import Socket
 from kernel.plugin import Check, Manifest, Permission, Provide
 from kernel.web.declarations import Navigation, Page, PageDeclaration, Slot, StaticFiles, Templates
 
@@ -30,6 +31,7 @@ class Declarations:
     provides: tuple[Provide[object], ...] = ()
     event_handlers: tuple[EventHandler, ...] = ()
     routes: tuple[Route, ...] = ()
+    sockets: tuple[Socket, ...] = ()
     pages: tuple[PageDeclaration, ...] = ()
     checks: tuple[Check, ...] = ()
 
@@ -41,10 +43,12 @@ def declare(hooks: Hooks, manifest: Manifest, permissions: Iterable[Permission],
         errors.InvalidDeclaration: a hook raised, or what it returned breaks a rule of the house.
     """
     name = manifest.name
+    served = tuple(_served(hooks, name, ctx))
     found = Declarations(
         provides=hooks.many(name, "services", Provide, ctx=ctx),
         event_handlers=hooks.many(name, "event_handlers", EventHandler, ctx=ctx),
-        routes=hooks.many(name, "routes", Route, ctx=ctx),
+        routes=tuple(one for one in served if isinstance(one, Route)),
+        sockets=tuple(one for one in served if isinstance(one, Socket)),
         pages=tuple(_pages(hooks, name, ctx)),
         checks=hooks.many(name, "checks", Check, ctx=ctx),
     )
@@ -53,10 +57,21 @@ def declare(hooks: Hooks, manifest: Manifest, permissions: Iterable[Permission],
     _check_handlers(name, found.event_handlers)
     for route in found.routes:
         _check_permission(name, f"the route {route.method} {route.path}", route.permission, allowed)
+    for socket in found.sockets:
+        _check_permission(name, f"the socket {socket.path}", socket.permission, allowed)
     for page in found.pages:
         if isinstance(page, Page | Navigation):
             _check_permission(name, f"the {type(page).__name__.lower()} {page.path}", page.permission, allowed)
     return found
+
+
+def _served(hooks: Hooks, name: str, ctx: Context[Any]) -> Iterable[Route | Socket]:
+    for one in hooks.many(name, "routes", object, ctx=ctx):
+        if not isinstance(one, (Route, Socket)):
+            raise errors.InvalidDeclaration(
+                f"its hook 'routes' returned {one!r} among others; return only Route and Socket", plugin=name
+            )
+        yield one
 
 
 def _pages(hooks: Hooks, name: str, ctx: Context[Any]) -> Iterable[PageDeclaration]:

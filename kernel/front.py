@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, cast
 from aiohttp import web
 
 from kernel import logs
+from kernel.containment.containment import KERNEL
 from kernel.http import application
 from kernel.http.access import AccessLog, JsonAccessLog, StructuredAccessLog
 from kernel.http.callers import identify
 from kernel.http.limits import Limiter
 from kernel.http.metrics import HttpMetrics
 from kernel.http.operations import Operations
+from kernel.http.sockets.tickets import MOUNT
 from kernel.members import Member, State
 from kernel.web.parts import Part
 from kernel.web.site import Site
@@ -46,6 +48,7 @@ def build(platform: Platform) -> web.Application:
         access=_access_log(platform),
         error_page=site.error_page,
         containment=platform.containment,
+        tickets=platform.tickets,
     )
     site.install(app)
     Operations(platform, identify=identify, metrics=metrics).install(app)
@@ -74,13 +77,21 @@ def check_pages(platform: Platform, member: Member) -> None:
 
 
 def mounted(platform: Platform) -> tuple[application.Mounted, ...]:
-    """Return the routes of every plugin that is on, those that failed included."""
+    """Return the routes of every plugin that is on, those that failed included, and the kernel's own."""
     taken = {member.mount for member in platform.states() if member.alive}
-    return tuple(
+    found = [
         _mounted(platform, member)
         for member in platform.states()
         if member.alive or (member.state is State.FAILED and (member.mount or member.name) not in taken)
-    )
+    ]
+    return (*found, *_tickets(platform, found))
+
+
+def _tickets(platform: Platform, found: Iterable[application.Mounted]) -> Iterator[application.Mounted]:
+    """Yield what hands tickets out, where there is a socket that takes them."""
+    if any(plugin.sockets for plugin in found):
+        no_database = cast("Database", None)  # its route asks for none
+        yield application.Mounted(plugin=KERNEL, mount=MOUNT, routes=platform.tickets.routes(), db=no_database)
 
 
 def parts(platform: Platform) -> tuple[Part, ...]:
@@ -108,6 +119,7 @@ def _mounted(platform: Platform, member: Member) -> application.Mounted:
         plugin=member.name,
         mount=member.mount or member.name,
         routes=running.declarations.routes if running else (),
+        sockets=running.declarations.sockets if running else (),
         db=cast("Database", running.database if running else None),  # of a failed plugin nobody asks it
         error_response=hooks.error_response if hooks.answers_errors() else None,
         failed=member.reason if member.state is State.FAILED else None,

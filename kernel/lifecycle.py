@@ -25,6 +25,7 @@ from kernel.database.opening import open_database
 from kernel.declarations import declare
 from kernel.events.runtime import EventRuntime
 from kernel.gauges import Gauges
+from kernel.http.sockets.tickets import Tickets
 from kernel.members import Member, Running, State
 from kernel.plugin import Plugin
 from kernel.redis import RedisClients
@@ -49,6 +50,7 @@ class Platform:
         self.clock = clock
         self.log = structlog.get_logger().bind(plugin="kernel")
         self.redis = RedisClients(self.config.redis.url)
+        self.tickets = Tickets(self.redis.shared, clock)
         self._owners = Owners({member.name: type(member.plugin) for member in self._on() if member.plugin})
         self.containment = Containment(self.config.containment, owners=self._owners, clock=clock, log=self.log)
         self.events = EventRuntime(

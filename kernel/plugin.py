@@ -23,6 +23,7 @@ from kernel.capabilities import Capability, Contribution
 from kernel.context import Context
 from kernel.events.event import Event, EventHandler
 from kernel.http.routes import Route
+from kernel.http.sockets.declaring import Socket
 from kernel.settings import NoSettings, Settings
 from kernel.web.declarations import PageDeclaration
 
@@ -123,8 +124,8 @@ class Plugin(Generic[S]):
         return ()
 
     @hookspec
-    def routes(self, ctx: Context[S]) -> Iterable[Route]:
-        """Return the HTTP routes, relative to `/api/v1/<capability or plugin>`."""
+    def routes(self, ctx: Context[S]) -> Iterable[Route | Socket]:
+        """Return the HTTP routes and WebSockets, relative to `/api/v1/<capability or plugin>`."""
         return ()
 
     @hookspec

@@ -42,6 +42,7 @@ def routes_of(platform: Platform) -> Iterator[str]:
     """Yield method and path of every route and every page."""
     for plugin in front.mounted(platform):
         yield from (f"{route.method} /api/v1/{plugin.mount}{route.path}" for route in plugin.routes)
+        yield from (f"GET /api/v1/{plugin.mount}{socket.path}" for socket in plugin.sockets)
     yield from (f"GET {page.path}" for _, page in declared(front.parts(platform), web.Page))
 
 

@@ -19,7 +19,7 @@ from kernel.database import Database
 from kernel.deployment import Deployment
 from kernel.http import problems
 from kernel.http.access import AccessLog, JsonAccessLog, StructuredAccessLog
-from kernel.http.callers import CALLERS, Addresses, Callers
+from kernel.http.callers import CALLERS, Addresses, Callers, origin_of
 from kernel.http.deadlines import Deadlines
 from kernel.http.endpoint import Endpoint
 from kernel.http.failures import ErrorPage, ErrorResponse, Failures
@@ -33,6 +33,10 @@ from kernel.http.request import Request
 from kernel.http.routes import DEFAULT_TIMEOUT, Route, check_path
 from kernel.http.settings import API_PREFIX, HttpSettings
 from kernel.http.signatures import read_signature
+from kernel.http.sockets.declaring import Socket
+from kernel.http.sockets.endpoint import SocketEndpoint
+from kernel.http.sockets.tickets import Tickets
+from kernel.http.sockets.watching import Watch
 from kernel.http.switchboard import SWITCHBOARD, Switchboard
 from kernel.services import Services
 
@@ -49,13 +53,24 @@ _PLACEHOLDER: Final = re.compile(r"{[^}]*}")
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Speech:
+    """What all WebSockets of one application share."""
+
+    watch: Watch
+    tickets: Tickets
+    origins: frozenset[str]
+    handshakes: GeneralLimit
+
+
+@dataclass(frozen=True, kw_only=True)
 class Mounted:
-    """One running plugin's routes."""
+    """One running plugin's routes and sockets."""
 
     plugin: str
     mount: str  #: the segment after `/api/v1/`
     routes: tuple[Route, ...]
     db: Database
+    sockets: tuple[Socket, ...] = ()
     error_response: ErrorResponse | None = None
     failed: str | None = None  #: why the plugin failed; all of its mount answers 503
 
@@ -74,6 +89,7 @@ def build_application(
     access: AccessLog | None = None,
     error_page: ErrorPage | None = None,
     containment: Containment | None = None,
+    tickets: Tickets | None = None,
 ) -> web.Application:
     """Return the application; *disabled* maps mounts to the plugins that are switched off.
 
@@ -99,7 +115,15 @@ def build_application(
         clock=clock,
         log=log,
     )
+    speech = _Speech(
+        watch=Watch(settings, services=services, clock=clock, log=log),
+        tickets=tickets or Tickets(None, clock),
+        origins=frozenset((origin_of(deployment.public_url), *settings.socket_origins)),
+        handshakes=GeneralLimit(settings.socket_handshakes, limiter),
+    )
     app = web.Application(client_max_size=BODY_LIMIT)
+    app.cleanup_ctx.append(speech.watch.running)
+    app.on_shutdown.append(speech.watch.drain)
     app[SHARED], app[CALLERS] = shared, shared.callers
     app[SWITCHBOARD] = switchboard = Switchboard()
     if isinstance(access, JsonAccessLog):
@@ -110,7 +134,8 @@ def build_application(
         app.router.add_get(path, _framed(KERNEL, path, "GET", shared, serve))
     for plugin in mounted:
         app.add_subapp(
-            f"{API_PREFIX}/{plugin.mount}", _plugin_application(plugin, operations[plugin.mount], shared, switchboard)
+            f"{API_PREFIX}/{plugin.mount}",
+            _plugin_application(plugin, operations[plugin.mount], speech, shared, switchboard),
         )
     for mount, name in disabled.items():
         off = problems.PluginDisabled(f"The plugin {name!r} is switched off.", extensions={"plugin": name})
@@ -142,7 +167,7 @@ def _operations(plugin: Mounted) -> list[Operation]:
     _check_paths(plugin)
     return [
         Operation(plugin=plugin.plugin, mount=plugin.mount, route=route, signature=read_signature(plugin.plugin, route))
-        for route in sorted(plugin.routes, key=_specificity)
+        for route in sorted(plugin.routes, key=lambda route: _specificity(route.path))
     ]
 
 
@@ -150,37 +175,45 @@ def _check_paths(plugin: Mounted) -> None:
     """Refuse what aiohttp would trip over, or take in silence: the same route twice, one path under two names."""
     methods: set[tuple[str, str]] = set()
     paths: dict[str, str] = {}
-    for route in plugin.routes:
-        name = f"{route.method} {route.path or '/'}"
-        check_path(plugin.plugin, "routes()", route.path)
-        path = paths.setdefault(_PLACEHOLDER.sub("{}", route.path), route.path)
-        if path != route.path:
+    declared = [(route.method, route.path) for route in plugin.routes]
+    for method, own in (*declared, *(("GET", socket.path) for socket in plugin.sockets)):
+        name = f"{method} {own or '/'}"
+        check_path(plugin.plugin, "routes()", own)
+        path = paths.setdefault(_PLACEHOLDER.sub("{}", own), own)
+        if path != own:
             message = f"routes(): {name} and {path} are one path; give its placeholders the same names"
             raise errors.InvalidDeclaration(message, plugin=plugin.plugin)
-        if (route.method, path) in methods:
+        if (method, path) in methods:
             message = f"routes(): {name} is declared twice; remove one of them"
             raise errors.InvalidDeclaration(message, plugin=plugin.plugin)
-        methods.add((route.method, path))
+        methods.add((method, path))
 
 
-def _specificity(route: Route) -> tuple[list[bool], str]:
+def _specificity(path: str) -> tuple[list[bool], str]:
     """Return a key that sorts a literal segment before a placeholder, since aiohttp takes the first path that fits."""
-    return ["{" in segment for segment in route.path.split("/")], route.path
+    return ["{" in segment for segment in path.split("/")], path
 
 
 def _plugin_application(
-    plugin: Mounted, operations: Sequence[Operation], shared: Shared, switchboard: Switchboard
+    plugin: Mounted, operations: Sequence[Operation], speech: _Speech, shared: Shared, switchboard: Switchboard
 ) -> web.Application:
     if plugin.failed is not None:
         down = problems.Unavailable(f"The plugin {plugin.plugin!r} does not run.", extensions={"plugin": plugin.plugin})
         return _closed_application(plugin.plugin, plugin.mount, shared, down)
     app = web.Application()
     general_limit = GeneralLimit(shared.settings.unsafe_rate, shared.limiter)
-    for path, several in groupby(operations, lambda operation: operation.route.path):
+    of_path = {path: list(several) for path, several in groupby(operations, lambda operation: operation.route.path)}
+    sockets = {socket.path: socket for socket in plugin.sockets}
+    for path in sorted({*of_path, *sockets}, key=_specificity):
         resource = app.router.add_resource(path)
         whole = f"{API_PREFIX}/{plugin.mount}{path}"
         methods = {"OPTIONS"}
-        for operation in several:
+        if path in sockets:
+            spoken = _socket(sockets[path], plugin, whole, speech, shared)
+            resource.add_route("GET", spoken.serve)
+            switchboard.add("GET", whole, spoken.answer)
+            methods.add("GET")
+        for operation in of_path.get(path, ()):
             frame = _frame(operation, shared, plugin.error_response)
             endpoint = Endpoint(operation.route, operation.signature, frame, plugin.db, general_limit)
             for method in ("GET", "HEAD") if operation.route.method == "GET" else (operation.route.method,):
@@ -192,6 +225,27 @@ def _plugin_application(
     if any(operation.signature.encode is None for operation in operations):
         app.on_response_prepare.append(complete_streamed)
     return app
+
+
+def _socket(socket: Socket, plugin: Mounted, path: str, speech: _Speech, shared: Shared) -> SocketEndpoint:
+    frame = Frame(
+        shared=shared,
+        plugin=plugin.plugin,
+        route=path,
+        timeout=socket.timeout,
+        numbers=shared.metrics.route(plugin.plugin, path, "GET"),
+        log=shared.log.bind(plugin=plugin.plugin),
+        breaker=shared.containment.of(plugin.plugin),
+        error_response=plugin.error_response,
+    )
+    return SocketEndpoint(
+        socket,
+        frame,
+        origins=speech.origins,
+        handshakes=speech.handshakes,
+        tickets=speech.tickets,
+        watch=speech.watch,
+    )
 
 
 def _other_methods(plugin: Mounted, path: str, methods: set[str], shared: Shared) -> Serve:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Final, Protocol
 
 from aiohttp import web
@@ -30,6 +31,14 @@ class Identity(Protocol):
         Raise, and the request fails. Needed of who sets an `actor`.
         """
         raise TypeError("a provider of auth/1 that sets an actor must record what the actor does")
+
+    async def lapsed(self, principals: Sequence[Principal]) -> Collection[Principal]:
+        """Return those of *principals*, by whom WebSockets were opened, who may not go on as they are.
+
+        Their session was ended, their account closed, or they have other roles. Asked of all at once, each second; it
+        is to be answered from memory. `Principal.expires` is seen to already. Needed of who can end a session early.
+        """
+        return ()
 
 
 IDENTITY: Final[Capability[Identity]] = Capability("auth", 1)

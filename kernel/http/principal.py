@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 
@@ -15,3 +16,4 @@ class Principal:
     roles: frozenset[str]  #: names such as `student`, `instructor`, `admin`
     permissions: frozenset[str]  #: what those roles allow
     actor: UUID | None = None  #: the administrator who stands in for the person, if one does
+    expires: datetime | None = None  #: when the sign-in is over unless it is renewed; None where nobody says

@@ -17,6 +17,7 @@
     ├── UnsupportedMediaType  415  unsupported-media-type
     ├── Invalid               422  invalid               read, but a field of it is wrong
     ├── IdempotencyKeyReused  422  idempotency-key-reused
+    ├── UpgradeRequired       426  upgrade-required      the path is a WebSocket's
     ├── TooManyRequests       429  too-many-requests
     ├── Internal              500  internal
     ├── Unavailable           503  unavailable
@@ -174,6 +175,16 @@ class IdempotencyKeyReused(Problem):
     """The key came before, with another request."""
 
     type, status, title = "idempotency-key-reused", 422, "The idempotency key belongs to another request"
+
+
+class UpgradeRequired(Problem):
+    """The path is a WebSocket's, and the request is no handshake (RFC 6455, version 13)."""
+
+    type, status, title = "upgrade-required", 426, "This path is for WebSockets"
+
+    def __init__(self, detail: str = "") -> None:
+        headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+        super().__init__(detail, headers=headers)
 
 
 class TooManyRequests(Problem):

@@ -104,9 +104,15 @@ def describe(member: Member, hooks: Hooks, backlogs: Sequence[Backlog] = ()) -> 
 
 
 def routes(member: Member) -> tuple[str, ...]:
-    """Return method and path of each route of *member*."""
-    declared = member.running.declarations.routes if member.running else ()
-    return tuple(f"{route.method} {API_PREFIX}/{member.mount}{route.path}" for route in declared)
+    """Return method and path of each route of *member*; a WebSocket's method is shown as WS."""
+    if member.running is None:
+        return ()
+    declared = member.running.declarations
+    served = [
+        *((route.method, route.path) for route in declared.routes),
+        *(("WS", one.path) for one in declared.sockets),
+    ]
+    return tuple(f"{method} {API_PREFIX}/{member.mount}{path}" for method, path in served)
 
 
 def _head(member: Member) -> str | None:

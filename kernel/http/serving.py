@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import socket
 import struct
 from collections import Counter
@@ -82,11 +83,17 @@ class _Server(web.Server):
         self.connected: Counter[str] = Counter()
         self._options = options
 
+    def leave(self, address: str) -> None:
+        """Count a connection of *address* out."""
+        self.connected[address] -= 1
+        if not self.connected[address]:
+            del self.connected[address]
+
     def __call__(self) -> web.RequestHandler:
-        return _Connection(self, loop=asyncio.get_running_loop(), **self._options)
+        return ClientConnection(self, loop=asyncio.get_running_loop(), **self._options)
 
 
-class _Connection(web.RequestHandler):
+class ClientConnection(web.RequestHandler):
     """One client's connection."""
 
     __slots__ = ("_address", "_owner", "_stalled")
@@ -108,12 +115,32 @@ class _Connection(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Count the connection out."""
-        connected = self._owner.connected
-        connected[self._address] -= 1
-        if not connected[self._address]:
-            del connected[self._address]
+        self._owner.leave(self._address)
         self._end_stall()
         super().connection_lost(exc)
+
+    def hand_over(self, protocol: asyncio.Protocol, answer: bytes) -> None:
+        """Send *answer* and let *protocol* have the connection, with what came behind the request.
+
+        To HTTP it is as good as lost; `leaver` says when it is in truth.
+        """
+        transport, rest = self.transport, self._message_tail
+        if transport is None:
+            return protocol.connection_lost(None)
+        self._end_stall()
+        self.transport, self._message_tail = None, b""  # or the end of HTTP would close the one and read the other
+        super().connection_lost(None)
+        transport.write(answer)
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        transport.resume_reading()
+        if rest:
+            protocol.data_received(rest)
+        return None
+
+    def leaver(self) -> Callable[[], None]:
+        """Return what counts the connection out for whoever it was handed over to."""
+        return functools.partial(self._owner.leave, self._address)
 
     def pause_writing(self) -> None:
         """Wait for a client that does not read what it asked for, and not for ever."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -54,6 +54,9 @@ class AuthIdentity:
         async with self._db.transaction() as session:
             await self._ctx.events.publish(session, told)
 
+    async def lapsed(self, principals: Sequence[Principal]) -> Collection[Principal]:
+        return [principal for principal in principals if not self._stands(principal)]
+
     async def account(self, user_id: UUID) -> Account | None:
         row = await find(self._db, user_id)
         return row.account() if row else None
@@ -86,7 +89,8 @@ class AuthIdentity:
         claims = self._tokens.verify(token.strip())
         if self._revocations.ended(claims.sid):
             raise _refused()
-        return Known(self._principal(claims), datetime.fromtimestamp(claims.exp, UTC))
+        expires = datetime.fromtimestamp(claims.exp, UTC)
+        return Known(self._principal(claims, expires), expires)
 
     async def _browser(self, request: web.Request, value: str) -> Principal | None:
         """Return whose cookie it is; one that is over makes a stranger, since no page can take it away."""
@@ -104,11 +108,15 @@ class AuthIdentity:
         # what was read may be older than what another process has told meanwhile
         roles = self._roles_now(row.account_id, split_roles(row.roles))
         principal = Principal(
-            id=row.account_id, session=row.id, roles=roles, permissions=permissions_of(roles, self._roles)
+            id=row.account_id,
+            session=row.id,
+            roles=roles,
+            permissions=permissions_of(roles, self._roles),
+            expires=row.expires_at,
         )
         return Known(principal, min(row.expires_at, self._clock.now() + LOOK_EVERY))
 
-    def _principal(self, claims: Claims) -> Principal:
+    def _principal(self, claims: Claims, expires: datetime) -> Principal:
         roles = self._roles_now(claims.sub, frozenset(claims.roles))
         permissions, actor = permissions_of(roles, self._roles), claims.act
         if actor is not None:
@@ -121,7 +129,21 @@ class AuthIdentity:
             roles=roles,
             permissions=permissions,
             actor=None if actor is None else actor.sub,
+            expires=expires,
         )
+
+    def _stands(self, principal: Principal) -> bool:
+        """Return whether *principal* is still what was vouched for."""
+        if self._revocations.ended(principal.session):
+            return False
+        standing = self._revocations.lately(principal.id)
+        if standing is not None and not (standing.active and standing.roles == principal.roles):
+            return False
+        actor = None if principal.actor is None else self._revocations.lately(principal.actor)
+        if actor is None:
+            return True
+        theirs = permissions_of(actor.roles, self._roles)
+        return actor.active and may_act(theirs, principal.roles, principal.permissions)
 
     def _roles_now(self, account: UUID, told: frozenset[str]) -> frozenset[str]:
         """Return the account's roles, which are those that were *told* unless it changed lately."""

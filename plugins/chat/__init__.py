@@ -6,18 +6,22 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import ClassVar
 
+import click
+
 from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, hookimpl, on, web
 from kernel.contracts import chat as contract
 from kernel.contracts.audit import ActRecorded
-from kernel.contracts.courses import COURSES
+from kernel.contracts.courses import COURSES, CourseChanged
 from kernel.contracts.enrollments import AccessEnded
 from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS, ProfileChanged
 from plugins.chat import api, migrations, pages, running
+from plugins.chat.commands import COMMANDS
 from plugins.chat.names import Names
 from plugins.chat.permissions import PERMISSIONS
 from plugins.chat.personal_data import ChatPersonalData
 from plugins.chat.putting_out import PuttingOut
+from plugins.chat.rooms import Rooms
 from plugins.chat.service import ChatService
 from plugins.chat.settings import ChatSettings
 from plugins.chat.tables import metadata
@@ -66,12 +70,17 @@ class ChatPlugin(Plugin[ChatSettings]):
     def event_handlers(self, ctx: Context[ChatSettings]) -> Iterable[EventHandler]:
         return (
             on(ProfileChanged, ctx.own(Names).changed, name="names"),
+            on(CourseChanged, ctx.own(Rooms).renamed, name="titles"),
             on(AccessEnded, ctx.own(PuttingOut).access_ended, name="access-ended"),
         )
 
     @hookimpl
     def routes(self, ctx: Context[ChatSettings]) -> Iterable[Route]:
         return api.routes(ctx)
+
+    @hookimpl
+    def commands(self) -> Iterable[click.Command]:
+        return COMMANDS
 
     @hookimpl
     def pages(self, ctx: Context[ChatSettings]) -> Iterable[web.PageDeclaration]:

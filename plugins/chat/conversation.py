@@ -42,13 +42,13 @@ class Connection(Protocol):
 class Seat:
     """The place of one connection in one room; a `Member` of its feed."""
 
-    __slots__ = ("_conversation", "checked_at", "room_id", "send_frames", "standing", "typed_at")
+    __slots__ = ("_checked_at", "_conversation", "room_id", "send_frames", "standing", "typed_at")
 
     def __init__(self, conversation: Conversation, standing: Standing, checked_at: datetime) -> None:
         self._conversation = conversation
         self.room_id = standing.room.id
         self.standing = standing
-        self.checked_at = checked_at
+        self._checked_at = checked_at
         self.typed_at: datetime | None = None
         self.send_frames = conversation.connection.send_frames  # once for each entry: without a call in between
 
@@ -60,8 +60,16 @@ class Seat:
     def staff(self) -> bool:
         return self.standing.staff
 
+    @property
+    def checked_at(self) -> datetime:
+        return self._checked_at
+
     def reconsider(self) -> None:
         self._conversation.reconsider(self)
+
+    def stands(self, standing: Standing, now: datetime) -> None:
+        """Take note of where the person stands now."""
+        self.standing, self._checked_at = standing, now
 
 
 class _Joined(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="joined"):
@@ -84,7 +92,7 @@ class Conversation:
     def __init__(self, ctx: Context[ChatSettings], connection: Connection, person: Principal) -> None:
         self.connection = connection
         self._ctx = ctx
-        self._person = person
+        self._signed_in = person
         self._hub = ctx.own(Hub)
         self._joining = ctx.own(Joining)
         self._standings = ctx.own(Standings)
@@ -95,6 +103,11 @@ class Conversation:
         self._typing = ctx.own(TypingSigns)
         self._seats: dict[UUID, Seat] = {}
         self._over = False
+
+    @property
+    def _person(self) -> Principal:
+        """Who it is; with other permissions, perhaps, since the connection was renewed."""
+        return self.connection.principal or self._signed_in
 
     async def received(self, text: bytes) -> None:
         """Do what a message asks, and answer it."""
@@ -132,15 +145,13 @@ class Conversation:
         standing = await self._standings.of(self._person, asked.room)
         self._leave(asked.room)
         seat = Seat(self, standing, self._ctx.clock.now())
-        first = not self._presence.is_here(asked.room, standing.user_id)
         found = await self._joining.join(asked.room, _position(asked), seat)
         if self._over:
             self._hub.leave(asked.room, seat)
             return
         self._seats[asked.room] = seat
         self.connection.send(encode(self._joined(asked, standing, found)))
-        if first:
-            self._presence.came(asked.room, wire.Sender(id=standing.user_id, name=standing.name))
+        self._presence.came(asked.room, wire.Sender(id=standing.user_id, name=standing.name))
 
     async def leave(self, asked: wire.Leave) -> wire.Done:
         """Go out of a room."""
@@ -196,7 +207,7 @@ class Conversation:
             raise problems.Conflict("Join the room first.")
         now = self._ctx.clock.now()
         if now - seat.checked_at > REMEMBERED:
-            seat.standing, seat.checked_at = await self._standings.of(self._person, room_id), now
+            seat.stands(await self._standings.of(self._person, room_id), now)
         return seat.standing
 
     async def _reconsider(self, seat: Seat) -> None:
@@ -207,7 +218,10 @@ class Conversation:
                 self._leave(seat.room_id)
                 self.connection.send(encode(wire.Gone(room=seat.room_id)))
             return
-        before, seat.standing, seat.checked_at = seat.standing, standing, self._ctx.clock.now()
+        except errors.LyceumError:  # not now: it is looked again later
+            return
+        before = seat.standing
+        seat.stands(standing, self._ctx.clock.now())
         feed = self._hub.feed(seat.room_id)
         if before.staff != standing.staff and feed is not None:  # what was hidden is not, or the other way
             self.connection.send(encode(wire.Reset(room=seat.room_id, epoch=feed.epoch)))

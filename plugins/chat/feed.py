@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -21,6 +22,11 @@ class Member(Protocol):
     @property
     def staff(self) -> bool:
         """Whether the person moderates the room."""
+        ...
+
+    @property
+    def checked_at(self) -> datetime:
+        """When it was last found out that the person may be in the room."""
         ...
 
     def send_frames(self, frames: bytes) -> None:

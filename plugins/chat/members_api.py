@@ -30,11 +30,9 @@ from plugins.chat.marks import Marks
 from plugins.chat.moderating import Moderating
 from plugins.chat.presence import Presence
 from plugins.chat.reading import Reading
-from plugins.chat.rooms import Rooms
+from plugins.chat.rooms import COURSE, Rooms
 from plugins.chat.settings import ChatSettings
 from plugins.chat.standing import Standing, Standings
-
-COURSE: str = "course"  #: the kind of room that every course has
 
 
 class MembersApi:

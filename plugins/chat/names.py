@@ -35,7 +35,7 @@ class Names:
         users = self._ctx.services.find(USERS)
         found = await users.people([user_id]) if users is not None else {}
         name = found[user_id].display_name if user_id in found else ""
-        if name:
+        if users is not None:  # also that there is none: an event tells when there is
             await self._ctx.db.run(LEARN, user_id=user_id, display_name=name)
         return name
 

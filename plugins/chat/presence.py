@@ -5,6 +5,7 @@ A person who is in a room by two processes counts twice; by two connections of o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
@@ -60,6 +61,7 @@ class Presence:
         self._hub = ctx.own(Hub)
         self._process = new_id()
         self._news: dict[UUID, _News] = {}
+        self._here: dict[UUID, Counter[UUID]] = {}  # room → person → connections
         self._counts: dict[UUID, dict[UUID, tuple[int, float]]] = {}  # room → process → people, and when it was told
         self._turns = 0
 
@@ -67,33 +69,36 @@ class Presence:
         """Return how many people are in the room."""
         others = self._counts.get(room_id, {})
         told = sum(people for process, (people, _) in others.items() if process != self._process)
-        return told + len(self._here(room_id))
+        return told + len(self._here.get(room_id, ()))
 
     def came(self, room_id: UUID, person: Sender) -> None:
-        """Take note that *person* is in the room now, by the first connection."""
-        self._news.setdefault(room_id, _News()).came(person)
+        """Take note that *person* is in the room by one connection more."""
+        here = self._here.setdefault(room_id, Counter())
+        here[person.id] += 1
+        if here[person.id] == 1:
+            self._news.setdefault(room_id, _News()).came(person)
 
     def went(self, room_id: UUID, user_id: UUID) -> None:
-        """Take note that a connection of the person is out of the room."""
-        if user_id not in self._here(room_id):
+        """Take note that the person is in the room by one connection less."""
+        here = self._here[room_id]
+        here[user_id] -= 1
+        if here[user_id] == 0:
+            del here[user_id]
             self._news.setdefault(room_id, _News()).went(user_id)
-
-    def is_here(self, room_id: UUID, user_id: UUID) -> bool:
-        """Return whether the person is in the room by this process."""
-        return user_id in self._here(room_id)
+        if not here:
+            del self._here[room_id]
 
     async def tell(self) -> None:
         """Tell all processes what is new; and at times also what is not, for those who missed it."""
         self._turns += 1
         news, self._news = self._news, {}
-        rooms = {room_id for room_id, feed in self._hub.feeds.items() if feed.members}
         self._forget()
-        for room_id in (news.keys() | rooms) if self._turns % REPEAT_EVERY == 0 else news.keys():
+        for room_id in (news.keys() | self._here.keys()) if self._turns % REPEAT_EVERY == 0 else news.keys():
             await self._ctx.events.broadcast(TOPIC, encode(self._count(room_id, news.get(room_id) or _News())))
 
     async def end(self) -> None:
         """Tell that nobody is here any more."""
-        for room_id in self._hub.feeds:
+        for room_id in self._here:
             count = Count(process=self._process, room=room_id, people=0)
             await self._ctx.events.broadcast(TOPIC, encode(count))
 
@@ -114,14 +119,10 @@ class Presence:
         return Count(
             process=self._process,
             room=room_id,
-            people=len(self._here(room_id)),
+            people=len(self._here.get(room_id, ())),
             joined=() if many else tuple(news.joined.values()),
             left=() if many else tuple(news.left),
         )
-
-    def _here(self, room_id: UUID) -> set[UUID]:
-        feed = self._hub.feed(room_id)
-        return set() if feed is None else {member.user_id for member in feed.members}
 
     def _forget(self) -> None:
         earliest = self._now() - FORGET_AFTER

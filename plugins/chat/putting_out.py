@@ -1,10 +1,13 @@
 """Who may no longer be in a room, or not with the same rights, is told to every process.
 
-It is a broadcast, which may be lost; then what a connection remembers of its person holds for a minute.
+It is a broadcast, which may be lost; so at times it is looked again, who is there and may not be any more.
 """
 
 from __future__ import annotations
 
+import itertools
+from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -15,7 +18,10 @@ from kernel.database import Session
 from plugins.chat.hub import Hub
 from plugins.chat.settings import ChatSettings
 
-TOPIC = "chat.standing"
+TOPIC: Final = "chat.standing"
+LOOK_EVERY: Final = 5.0  # seconds
+AGAIN_AFTER: Final = timedelta(minutes=5)
+AT_ONCE: Final = 100  # members
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -52,6 +58,13 @@ class PuttingOut:
     async def logs_renewed(self) -> None:
         """Have every process look at once whether its rooms have other epochs."""
         await self._tell(Change(logs=True))
+
+    async def look_again(self) -> None:
+        """Reconsider some of those of whom nothing was found out for long."""
+        earliest = self._ctx.clock.now() - AGAIN_AFTER
+        everybody = (member for feed in self._hub.feeds.values() for member in tuple(feed.members))
+        for member in itertools.islice((one for one in everybody if one.checked_at < earliest), AT_ONCE):
+            member.reconsider()
 
     def hear(self, message: bytes) -> None:
         """Reconsider those of this process whom a change concerns."""

@@ -49,7 +49,7 @@ class Relaying:
                 self.sending = True
                 try:
                     await self._hot.publish(batches)
-                except FAILURES as error:
+                except Exception as error:  # whatever it is: those who wait come next
                     self._waiting.extendleft(reversed(batches))
                     self._lost(error)
                     await asyncio.sleep(delay)
@@ -73,7 +73,7 @@ class Relaying:
                 async with self._ctx.redis.pubsub() as channel:
                     await channel.subscribe(CHANNEL)
                     await self._listen(channel)
-            except FAILURES as error:
+            except Exception as error:  # whatever came: who does not listen hears nothing any more
                 self._lost(error)
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, LONGEST_DELAY)
@@ -95,6 +95,8 @@ class Relaying:
         raise TimeoutError("Redis is silent")
 
     def _lost(self, error: Exception) -> None:
+        if not isinstance(error, FAILURES):
+            self._ctx.log.error("entries could not be told or heard", action="chat-relay", exc_info=error)
         if not self._out_of_reach:
             self._out_of_reach = True
             self._ctx.log.warning("redis is out of reach; rooms go by the log", action="chat-redis", error=repr(error))

@@ -10,14 +10,16 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles for SQLite too
 
-from kernel import Context, new_id
+from kernel import Context, Delivery, new_id
 from kernel.contracts.chat import Room, RoomOpened, RoomWasClosed
+from kernel.contracts.courses import CourseChanged
 from kernel.database import Command, Query, Session
 from plugins.chat.entries import NewEntry
 from plugins.chat.settings import ChatSettings
 from plugins.chat.tables import rooms
 from plugins.chat.writing import Writing
 
+COURSE: Final = "course"  #: the kind of room that every course has
 #: Who changes a room when no person does.
 NOBODY: Final = UUID(int=0)
 
@@ -69,6 +71,13 @@ SET_RULES: Final = Command(
 )
 
 
+RENAME: Final = Command(
+    sa.update(rooms)
+    .where(rooms.c.kind == COURSE, rooms.c.subject == bindparam("course"))
+    .values(title=bindparam("new_title"))
+)
+
+
 class Rooms:
     """Opens, finds and closes rooms."""
 
@@ -100,6 +109,10 @@ class Rooms:
         if room is not None and room.state == "open":
             async with self._ctx.db.transaction() as session:
                 await self.set_rules(session, msgspec.structs.replace(room, state="closed"), NOBODY, "")
+
+    async def renamed(self, session: Session, delivery: Delivery[CourseChanged]) -> None:
+        """Give the room of a course its new title."""
+        await session.run(RENAME, course=delivery.event.course_id, new_title=delivery.event.title)
 
     async def set_rules(self, session: Session, room: RoomRow, actor: UUID, name: str) -> bool:
         """Give the room the rules of *room*; return whether they were others."""

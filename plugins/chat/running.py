@@ -28,6 +28,7 @@ async def chat(ctx: Context[ChatSettings]) -> AsyncIterator[None]:
     ctx.tasks.start(relaying.hear(), name="hearing of other processes")
     ctx.tasks.start(relaying.send(), name="telling other processes")
     ctx.tasks.every(ctx.settings.check_every, hub.check, name="looking for lost entries", sooner=hub.checked)
+    ctx.tasks.every(putting_out.LOOK_EVERY, ctx.own(PuttingOut).look_again, name="looking again who is in rooms")
     ctx.tasks.every(TELL_EVERY, presence.tell, name="telling who is where")
     try:
         yield

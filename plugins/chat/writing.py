@@ -198,7 +198,8 @@ class Writing:
         store = self._store_at_once if self._db.dialect == "postgresql" else self._store_together
         try:
             return await store(messages)
-        except errors.UniqueViolation:  # another process stores one of them at this very moment
+        # Another process stores one of them at this very moment, or somebody locks several rooms in another order.
+        except (errors.UniqueViolation, errors.TransactionConflict):
             return await self._store_one_by_one(messages)
 
     async def _store_at_once(self, messages: Sequence[NewEntry]) -> dict[Key, Written]:

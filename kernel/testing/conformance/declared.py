@@ -70,6 +70,9 @@ def routes(booted: Booted) -> Iterator[Finding]:
             read_signature(booted.subject.name, route)
         except errors.InvalidDeclaration as error:
             yield broken(error.message)
+    for socket in booted.member.equipped().declarations.sockets:
+        if not socket.summary:
+            yield broken(f"give the opener of the socket {socket.path} a docstring: it is the socket's documentation")
 
 
 def revisions(booted: Booted) -> Iterator[Finding]:

@@ -10,9 +10,28 @@ from kernel import Event, new_id
 from kernel.contracts.payments import Credit
 from kernel.contracts.payments_http import Wallet
 from kernel.testing.clock import MovableClock
+from kernel.testing.fakes.chat import InMemoryChat
 from kernel.testing.fakes.courses import InMemoryCourses
 from kernel.testing.fakes.enrollments import InMemoryEnrollments
 from kernel.testing.fakes.payments import InMemoryPayments
+
+
+class InMemoryChatHarness:
+    """Fulfils `ChatHarness`, by the provider's own methods."""
+
+    def __init__(self, provider: type[InMemoryChat] = InMemoryChat) -> None:
+        self.chat = provider(MovableClock())
+
+    async def course(self) -> UUID:
+        return new_id()
+
+    async def member(self, course_id: UUID) -> UUID:
+        person = new_id()
+        self.chat.let_in(person, course_id)
+        return person
+
+    async def events(self) -> Sequence[Event]:
+        return self.chat.events
 
 
 class InMemoryCoursesHarness:

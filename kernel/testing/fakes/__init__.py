@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from kernel.capabilities import Capability
+from kernel.contracts.chat import CHAT
 from kernel.contracts.courses import COURSES
 from kernel.contracts.enrollments import ENROLLMENTS
 from kernel.contracts.mail import MAIL
@@ -17,6 +18,7 @@ from kernel.contracts.payments import PAYMENTS
 from kernel.contracts.users import USERS
 from kernel.http.identity import IDENTITY
 from kernel.plugin import Manifest, Plugin
+from kernel.testing.fakes.chat import InMemoryChatPlugin
 from kernel.testing.fakes.courses import InMemoryCoursesPlugin
 from kernel.testing.fakes.enrollments import InMemoryEnrollmentsPlugin
 from kernel.testing.fakes.mail import InMemoryMailPlugin
@@ -30,6 +32,7 @@ Finder = Callable[[Capability[object]], PluginClass | None]
 
 #: Capability → the plugin that provides it from memory.
 FAKES: Final[Mapping[Capability[object], PluginClass]] = {
+    CHAT: InMemoryChatPlugin,
     COURSES: InMemoryCoursesPlugin,
     ENROLLMENTS: InMemoryEnrollmentsPlugin,
     IDENTITY: IdentityPlugin,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 import aiohttp
 import structlog
 from aiohttp import web
 
-from kernel import IDENTITY, Identity, Principal, Request, Route, errors, new_id, problems
-from kernel.clock import SystemClock
+from kernel import IDENTITY, Identity, Principal, Request, Route, Socket, errors, new_id, problems
+from kernel.clock import Clock, SystemClock
 from kernel.containment.containment import Containment
 from kernel.database import Database
 from kernel.database.opening import DatabaseSettings, open_database
@@ -24,6 +25,7 @@ from kernel.http.limits import Limiter
 from kernel.http.metrics import HttpMetrics
 from kernel.http.serving import runner
 from kernel.http.settings import HttpSettings
+from kernel.http.sockets.tickets import Tickets
 from kernel.services import Services
 
 DEPLOYMENT = Deployment(name="Fern & Oak", public_url="https://learn.example.org", currency="EUR", development=False)
@@ -35,8 +37,10 @@ log = structlog.get_logger()
 class Tokens(Identity):
     """Believes a token of the form `permission+permission:uuid`, with `:uuid` of an actor behind it."""
 
-    def __init__(self, acted: list[str]) -> None:
+    def __init__(self, acted: list[str], ended: Collection[UUID] = (), expires: datetime | None = None) -> None:
         self._acted = acted
+        self._ended = ended
+        self._expires = expires
 
     async def authenticate(self, request: web.Request) -> Principal | None:
         header = request.headers.get("Authorization")
@@ -52,7 +56,11 @@ class Tokens(Identity):
             roles=frozenset(),
             permissions=frozenset(names.split("+")),
             actor=UUID(actor) if actor else None,
+            expires=self._expires,
         )
+
+    async def lapsed(self, principals: Sequence[Principal]) -> Collection[Principal]:
+        return [principal for principal in principals if principal.id in self._ended]
 
     async def record_acting(self, request: Request, route: str) -> None:
         if "unrecorded" in request.principal.permissions:
@@ -97,16 +105,22 @@ async def serving(
     acted: list[str] | None = None,
     metrics: HttpMetrics | None = None,
     containment: Containment | None = None,
+    sockets: Sequence[Socket] = (),
+    tickets: Tickets | None = None,
+    clock: Clock | None = None,
+    ended: Collection[UUID] = (),
+    expires: datetime | None = None,
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Serve *routes* under `MOUNT`."""
     services = Services()
     if identity:
-        services.provide(IDENTITY, Tokens([] if acted is None else acted))
+        services.provide(IDENTITY, Tokens([] if acted is None else acted, ended, expires))
     settings = settings or HttpSettings()
     notes = Mounted(
         plugin="notes",
         mount="notes",
         routes=tuple(routes),
+        sockets=tuple(sockets),
         db=db or unused_database(),
         error_response=error_response,
         failed=failed,
@@ -120,11 +134,12 @@ async def serving(
         settings=settings,
         limiter=limiter or Limiter(None, log),
         metrics=metrics or HttpMetrics(),
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         log=log,
         access=lines.append,
         error_page=error_page,
         containment=containment,
+        tickets=tickets,
     )
     running = runner(app, settings)
     await running.setup()

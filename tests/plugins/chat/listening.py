@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,6 +24,7 @@ class Listener:
         self.staff = staff
         self.heard: list[Any] = []
         self.reconsidered = 0
+        self.checked_at = datetime(2000, 1, 1, tzinfo=UTC)
 
     def send_frames(self, frames: bytes) -> None:
         self.heard += [json.loads(line) for line in frames.splitlines()]

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from kernel import Principal, new_id
+from kernel.contracts.courses import CourseChanged
+from kernel.contracts.enrollments import AccessEnded
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from plugins.chat.conversation import Conversation
+from plugins.chat.putting_out import PuttingOut
 from tests.plugins.chat.classroom import Classroom, open_classroom
 from tests.plugins.chat.listening import eventually, hub
 
@@ -230,3 +234,44 @@ async def test_connection_may_be_in_so_many_rooms(deploy: Deploy) -> None:
     assert (await ann.ask("join", room=other))["status"] == 409
     await ann.ask("leave")
     assert (await ann.ask("join", room=other))["type"] == "joined"
+
+
+async def test_who_may_be_there_is_looked_at_again(deploy: Deploy) -> None:
+    """Also where the news of it was lost: nobody goes on reading for long."""
+    room = await open_classroom(deploy)
+    student = room.student()
+    ann = Line(room, student)
+    await ann.ask("join")
+    assert student.user is not None
+
+    room.enrollments.end(student.user, room.course)  # the fake tells nobody
+    room.deployment.clock.advance(301)
+    await room.deployment.platform.context("chat").own(PuttingOut).look_again()
+    await eventually(lambda: bool(ann.of("gone")))
+
+    assert hub(room).feeds[UUID(room.room)].members == set()
+
+
+async def test_whose_access_ended_is_put_out(deploy: Deploy) -> None:
+    """As soon as it is told."""
+    room = await open_classroom(deploy)
+    student = room.student()
+    ann = Line(room, student)
+    await ann.ask("join")
+    assert student.user is not None
+
+    room.enrollments.end(student.user, room.course)
+    told = AccessEnded(user_id=student.user, course_id=room.course, reason="")
+    await room.deployment.events.deliver(told)
+
+    await eventually(lambda: bool(ann.of("gone")))
+
+
+async def test_room_of_a_course_bears_its_title(deploy: Deploy) -> None:
+    """Also when it has another one."""
+    room = await open_classroom(deploy)
+    changed = CourseChanged(course_id=room.course, title="Another title", price=0, currency="EUR")
+
+    await room.deployment.events.deliver(changed)
+
+    assert (await room.teacher.call("GET", room.path))["title"] == "Another title"

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from kernel import new_id
+from kernel.contracts.audit import ActRecorded
 from kernel.database import Command
 from kernel.testing.deploying import Deploy
 from plugins.chat.hot import PREFIX, RedisHotHistory
@@ -159,6 +160,22 @@ async def test_log_that_was_set_back_begins_a_new_epoch(deploy: Deploy) -> None:
     assert told["offset"] > 3
     assert again.recovered is False
     assert await room.texts(ann) == ["0", "after"]
+
+
+async def test_command_gives_every_room_a_new_epoch(deploy: Deploy) -> None:
+    """For a restore of which nothing that runs could know; it is an act."""
+    room = await open_classroom(deploy)
+    ann = room.student()
+    await room.say(ann, "before")
+    epoch, last = await room.position(ann)
+
+    result = await room.deployment.command("chat", "restored")
+    gap = await room.since(ann, epoch, last)
+
+    assert (result.exit_code, result.output.strip()) == (0, "1 rooms begin anew; their clients read the history")
+    assert gap["recovered"] is False
+    assert (await room.say(ann, "after"))["offset"] > last + 1
+    assert [act.action for act in await room.deployment.events.of(ActRecorded)] == ["chat.restored"]
 
 
 async def _restore(room: Classroom, last: int) -> None:

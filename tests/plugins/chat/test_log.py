@@ -162,3 +162,15 @@ async def test_own_rooms_are_listed_with_what_is_unread(deploy: Deploy) -> None:
     (listed,) = (await ann.call("GET", f"{CHAT}/rooms"))["items"]
 
     assert (listed["id"], listed["last_offset"], listed["read_to"]) == (room.room, 3, 2)
+
+
+async def test_student_with_the_permission_moderates_nothing(deploy: Deploy) -> None:
+    """It is about the courses that one teaches: a teacher who takes another's course is a member there."""
+    room = await open_classroom(deploy)
+    other = room.deployment.client("instructor")
+    assert other.user is not None
+    room.enrollments.enrol(other.user, room.course)
+
+    assert (await other.call("GET", room.path))["staff"] is False
+    await other.call("PUT", f"{room.path}/rules", {"slow_mode": 5}, expect=404)
+    await other.call("GET", f"{room.path}/export", expect=404)
