@@ -62,7 +62,8 @@ def _entry(name: str, value: object, home: ModuleType) -> str:
     if isinstance(value, type):
         return _class(name, value)
     if inspect.isroutine(value):
-        return f"## {name}\n\n{python(signature(value).replace(value.__name__, name, 1))}\n{inspect.getdoc(value) or ''}\n\n"
+        defined = signature(value).replace(value.__name__, name, 1)
+        return f"## {name}\n\n{python(defined)}\n{inspect.getdoc(value) or ''}\n\n"
     if callable(value) and not isinstance(value, type) and type(value).__module__.startswith("kernel."):
         return f"## {name}\n\n{python(f'{name}{_call(type(value).__call__)}')}\n{inspect.getdoc(type(value))}\n\n"
     said = {constant: what for constant, _, what in constants(home)}.get(name, "")

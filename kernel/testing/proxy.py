@@ -35,7 +35,7 @@ class Proxy:
         self.cut_after: int | None = None  #: bytes of answers after which a connection is cut, counted for each
         self.refusing = False  #: new connections are reset at once
         self.port = 0
-        self._target = target
+        self.target = target  #: what stands behind; new connections go there
         self._open: set[asyncio.StreamWriter] = set()
         self._passing = asyncio.Event()
         self._passing.set()
@@ -74,9 +74,9 @@ class Proxy:
                 one.close()
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if isinstance(self._target, str):
-            return await asyncio.open_unix_connection(self._target)
-        return await asyncio.open_connection(*self._target)
+        if isinstance(self.target, str):
+            return await asyncio.open_unix_connection(self.target)
+        return await asyncio.open_connection(*self.target)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: int | None) -> None:
         with contextlib.suppress(OSError):

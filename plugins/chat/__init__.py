@@ -8,14 +8,27 @@ from typing import ClassVar
 
 import click
 
-from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plugin, Provide, Route, Socket, hookimpl, on
+from kernel import (
+    Context,
+    EventHandler,
+    Manifest,
+    Migrations,
+    Permission,
+    Plugin,
+    Provide,
+    Route,
+    Socket,
+    hookimpl,
+    on,
+    web,
+)
 from kernel.contracts import chat as contract
 from kernel.contracts.audit import ActRecorded
 from kernel.contracts.courses import COURSES, CourseChanged
 from kernel.contracts.enrollments import AccessEnded
 from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS, ProfileChanged
-from plugins.chat import api, migrations, running, socket_api
+from plugins.chat import api, migrations, pages, running, socket_api
 from plugins.chat.commands import COMMANDS
 from plugins.chat.names import Names
 from plugins.chat.permissions import PERMISSIONS
@@ -81,6 +94,10 @@ class ChatPlugin(Plugin[ChatSettings]):
     @hookimpl
     def commands(self) -> Iterable[click.Command]:
         return COMMANDS
+
+    @hookimpl
+    def pages(self, ctx: Context[ChatSettings]) -> Iterable[web.PageDeclaration]:
+        return pages.declarations(ctx)
 
     @hookimpl
     def lifespan(self, ctx: Context[ChatSettings]) -> AbstractAsyncContextManager[None]:

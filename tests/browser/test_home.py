@@ -3,47 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import shutil
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from kernel.testing.deploying import Deploy
-
-FLAGS = (
-    "--no-sandbox",  # root in a container has no other way
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-
-
-@pytest_asyncio.fixture
-async def browser() -> AsyncIterator[Browser]:
-    """A headless Chromium, which the machine has to have: it is installed as `chromium` or its headless shell."""
-    program = shutil.which("chromium") or shutil.which("chromium-headless-shell")
-    if program is None:
-        pytest.skip("Chromium is missing: apt-get install chromium-headless-shell")
-    async with async_playwright() as playwright:
-        found = await playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-        yield found
-        await found.close()
-
-
-async def visit(browser: Browser, url: str, **options: object) -> tuple[Page, list[str]]:
-    """Open *url*; return the page and whatever the browser complained of."""
-    context = await browser.new_context(**options)  # type: ignore[arg-type]
-    page, complaints = await context.new_page(), list[str]()
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await page.goto(url)
-    return page, complaints
+from tests.browser.visiting import DESK, PHONE, visit
 
 
 async def background(page: Page) -> list[int]:

@@ -1,0 +1,222 @@
+// The page of one room.
+
+import { Room } from "./client.js";
+
+const page = document.querySelector("[data-room]");
+const { room: roomId, me } = page.dataset;
+const log = page.querySelector("[role=log]");
+const form = page.querySelector("form");
+const text = form.elements.text;
+const answering = page.querySelector(".answering");
+const earlier = page.querySelector(".earlier");
+const shape = document.getElementById("message").content.firstElementChild;
+
+const NAMES = { connecting: "Connecting…", open: "", waiting: "The connection is lost. It comes back by itself.", over: "Sign in again to go on.", gone: "You are not in this room any more." };
+const TYPED_EVERY = 3000; // ms
+const TYPING_FOR = 5000;
+
+const say = (selector, words) => { page.querySelector(selector).textContent = words; };
+const found = (offset) => document.getElementById(`m${offset}`);
+const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+const scrollToEnd = () => { log.scrollTop = log.scrollHeight; };
+let replyTo = null;
+let oldest = null; // the cursor of what came before, null when nothing did
+
+function drawn(message) {
+  const item = shape.cloneNode(true);
+  const at = new Date(message.at);
+  item.dataset.sender = message.sender.id;
+  item.dataset.client = message.client_id;
+  item.classList.toggle("mine", message.sender.id === me);
+  item.querySelector(".sender").textContent = message.sender.name || "Somebody";
+  item.querySelector("time").dateTime = at.toISOString();
+  item.querySelector("time").textContent = at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  item.querySelector(".remove").hidden = message.sender.id !== me;
+  if (message.audience === "staff") item.querySelector(".aside").hidden = false;
+  if (message.offset) number(item, message.offset);
+  write(item, message.text, message.edited_at);
+  if (message.reply_to) quote(item, message.reply_to);
+  for (const [emoji, count] of Object.entries(message.reactions ?? {})) sign(item, emoji, count);
+  return item;
+}
+
+function number(item, offset) {
+  item.id = `m${offset}`;
+  item.dataset.offset = offset;
+  item.classList.remove("pending");
+}
+
+function write(item, words, editedAt) {
+  item.querySelector(".text").textContent = words ?? "This message was removed.";
+  item.classList.toggle("removed", words == null);
+  item.querySelector(".edited").hidden = !editedAt;
+}
+
+function quote(item, offset) {
+  const link = item.querySelector(".quoted");
+  link.hidden = false;
+  link.href = `#m${offset}`;
+  link.textContent = found(offset)?.querySelector(".text").textContent.slice(0, 80) ?? "an earlier message";
+}
+
+function sign(item, emoji, by) {
+  const signs = item.querySelector(".signs");
+  const known = [...signs.children].find((one) => one.dataset.emoji === emoji);
+  const count = Number(known?.dataset.count ?? 0) + by;
+  known?.remove();
+  if (count < 1) return;
+  const one = document.createElement("li");
+  Object.assign(one.dataset, { emoji, count });
+  one.textContent = `${emoji} ${count}`;
+  signs.append(one);
+}
+
+function add(item) {
+  const follow = atEnd();
+  log.append(item);
+  if (follow) scrollToEnd();
+}
+
+const entries = {
+  message(entry) {
+    const own = entry.sender.id === me && log.querySelector(`[data-client="${CSS.escape(entry.client_id)}"]`);
+    if (own) return number(own, entry.offset);
+    if (!found(entry.offset)) add(drawn(entry));
+    typists.delete(entry.sender.id);
+    showTypists();
+  },
+  edited(entry) { if (found(entry.target)) write(found(entry.target), entry.text, entry.at); },
+  removed(entry) { if (found(entry.target)) write(found(entry.target), null); },
+  reacted(entry) { if (found(entry.target)) sign(found(entry.target), entry.emoji, entry.on ? 1 : -1); },
+  room(entry) {
+    form.hidden = entry.state === "closed";
+    say(".rules", rules(entry));
+  },
+  hidden() {},
+};
+
+function rules({ state, slow_mode: slow, approval }) {
+  if (state === "closed") return "This room is closed: everything can be read, and nothing said.";
+  return [slow && `One message every ${slow} seconds.`, approval && "Messages appear when they are approved."].filter(Boolean).join(" ");
+}
+
+const typists = new Map();
+
+function showTypists() {
+  const names = [...typists.values()].map(({ name }) => name || "Somebody");
+  say(".typing", names.length === 0 ? "" : names.length === 1 ? `${names[0]} is writing…` : `${names.length} people are writing…`);
+}
+
+const room = new Room(roomId, {
+  joined({ recovered, entries: missed, people }) {
+    if (recovered !== true) start(missed);
+    else missed.forEach((entry) => entries[entry.type](entry));
+    showPeople(people);
+  },
+  entry(entry) { entries[entry.type](entry); },
+  state(name) {
+    say(".state", NAMES[name]);
+    page.dataset.state = name;
+    if (name === "gone" || name === "over") form.hidden = true;
+  },
+  presence({ people }) { showPeople(people); },
+  typing({ user_id: id, name }) {
+    if (id === me) return;
+    clearTimeout(typists.get(id)?.timer);
+    typists.set(id, { name, timer: setTimeout(() => { typists.delete(id); showTypists(); }, TYPING_FOR) });
+    showTypists();
+  },
+});
+
+// What is shown is forgotten, but for what waits to be stored. The history has the signs that were put to messages too.
+async function start(missed) {
+  const waiting = [...log.querySelectorAll(".pending")];
+  log.replaceChildren();
+  oldest = null;
+  await showEarlier();
+  missed.forEach((entry) => entry.type === "message" && entries.message(entry));
+  waiting.forEach(add);
+  scrollToEnd();
+}
+
+async function showEarlier() {
+  const url = oldest ?? `/api/v1/chat/rooms/${roomId}/messages?limit=50`;
+  const answer = await fetch(url);
+  if (!answer.ok) return say(".state", "What was said earlier can not be read now.");
+  const { items } = await answer.json();
+  oldest = /<([^>]+)>;\s*rel="next"/.exec(answer.headers.get("Link") ?? "")?.[1] ?? null;
+  earlier.hidden = oldest === null;
+  const height = log.scrollHeight;
+  for (const message of items) {
+    if (found(message.offset)) continue;
+    log.prepend(drawn({ ...message, sender: { id: message.sender, name: message.name } }));
+  }
+  log.scrollTop += log.scrollHeight - height;
+}
+
+function showPeople(people) {
+  say(".people", people === 1 ? "1 person here" : `${people} people here`);
+}
+
+async function send(words) {
+  const { clientId, stored } = room.post(words, { replyTo });
+  const item = drawn({ sender: { id: me, name: page.dataset.name }, client_id: clientId, at: Date.now(), text: words, reply_to: replyTo });
+  item.classList.add("pending");
+  add(item);
+  scrollToEnd();
+  answer(null);
+  try {
+    const { state } = await stored;
+    if (state === "held") item.querySelector(".fate").textContent = "It appears when it is approved.";
+  } catch (refusal) {
+    item.classList.replace("pending", "failed");
+    item.querySelector(".fate").textContent = [refusal.title, refusal.detail].filter(Boolean).join(". ");
+  }
+}
+
+function answer(item) {
+  replyTo = item ? Number(item.dataset.offset) : null;
+  answering.hidden = !item;
+  if (item) answering.querySelector("span").textContent = `Answering ${item.querySelector(".sender").textContent}`;
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const words = text.value.trim();
+  if (words) send(words);
+  text.value = "";
+  text.focus();
+});
+
+text.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
+    event.preventDefault();
+    form.requestSubmit();
+  }
+  if (event.key === "Escape") answer(null);
+});
+
+let typed = 0;
+text.addEventListener("input", () => {
+  if (Date.now() - typed > TYPED_EVERY) {
+    typed = Date.now();
+    room.typing();
+  }
+});
+
+log.addEventListener("click", (event) => {
+  const item = event.target.closest("li[data-offset]");
+  const button = event.target.closest("button");
+  if (!item || !button) return;
+  const offset = Number(item.dataset.offset);
+  const failed = (refusal) => { item.querySelector(".fate").textContent = refusal.title; };
+  if (button.matches(".reply")) { answer(item); text.focus(); }
+  if (button.matches(".like")) room.ask({ type: "react", offset, emoji: "👍" }).catch(failed);
+  if (button.matches(".remove")) room.ask({ type: "remove", offset }).catch(failed);
+});
+
+earlier.addEventListener("click", showEarlier);
+answering.querySelector("button").addEventListener("click", () => { answer(null); text.focus(); });
+addEventListener("pagehide", () => room.close());
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+room.open();

@@ -1,0 +1,167 @@
+"""Two people talk in two browsers, each by another process."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import pytest
+from playwright.async_api import Browser, Locator, Page, expect
+
+from kernel.contracts.courses import COURSES
+from kernel.contracts.enrollments import ENROLLMENTS
+from kernel.testing.deploying import Deploy
+from kernel.testing.deployment import Deployment
+from kernel.testing.fakes.courses import InMemoryCourses
+from kernel.testing.fakes.enrollments import InMemoryEnrollments, InMemoryEnrollmentsPlugin
+from kernel.testing.proxy import Proxy, proxying
+from tests.browser.visiting import PHONE
+
+#: Signing in as a page does it: ask for a code, and trade it for a cookie.
+ASK = """email => fetch("/api/v1/auth/codes", {method: "POST", headers: {"Content-Type": "application/json"},
+    body: JSON.stringify({email})}).then(answer => answer.json())"""
+ENTER = """body => fetch("/api/v1/auth/browser-sessions", {method: "POST",
+    headers: {"Content-Type": "application/json"}, body: JSON.stringify(body)}).then(answer => answer.status)"""
+
+
+@dataclass
+class School:
+    """Two processes behind one address, of which new connections go to the one that `proxy` stands before."""
+
+    browser: Browser
+    proxy: Proxy
+    processes: Sequence[Deployment]
+    course: UUID
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.proxy.port}"
+
+    def pass_to(self, process: Deployment) -> None:
+        """Let new connections go to *process*."""
+        address = urlsplit(process.url)
+        assert address.hostname is not None
+        assert address.port is not None
+        self.proxy.target = (address.hostname, address.port)
+
+    async def comes(self, email: str, **options: object) -> Page:
+        """Sign somebody in who takes the course, and open its room."""
+        context = await self.browser.new_context(**options)  # type: ignore[arg-type]
+        page = await context.new_page()
+        await page.goto(self.url)
+        asked = await page.evaluate(ASK, email)
+        mail = await self.processes[0].mailbox.next(email)
+        code = re.search(r"\b\d{6}\b", mail.text)
+        assert code is not None
+        body = {"challenge_id": asked["challenge_id"], "code": code[0]}
+        assert await page.evaluate(ENTER, body) == 201
+        me = await page.evaluate('fetch("/api/v1/users/me").then(answer => answer.json())')
+        for process in self.processes:
+            enrollments = process.platform.services.get(ENROLLMENTS)
+            assert isinstance(enrollments, InMemoryEnrollments)
+            enrollments.enrol(UUID(me["id"]), self.course)
+        await page.goto(f"{self.url}/chat/courses/{self.course}")
+        await expect(page.locator("[data-room]")).to_have_attribute("data-state", "open")
+        return page
+
+
+@asynccontextmanager
+async def opened(deploy: Deploy, browser: Browser, *, processes: int = 1) -> AsyncIterator[School]:
+    async with proxying(("127.0.0.1", 1)) as proxy:
+        server = {"development": True, "public_url": f"http://127.0.0.1:{proxy.port}"}
+        names, fakes = ("web", "auth", "mail", "users", "chat"), (InMemoryEnrollmentsPlugin,)
+        first = await deploy(*names, plugins=fakes, sections={"server": server})
+        started = [first, *[await first.twin() for _ in range(processes - 1)]]
+        course = taught(first).add(0)
+        for process in started[1:]:
+            taught(process)._offers.update(taught(first)._offers)
+        school = School(browser, proxy, started, course)
+        school.pass_to(first)
+        yield school
+
+
+def taught(process: Deployment) -> InMemoryCourses:
+    found = process.platform.services.get(COURSES)
+    assert isinstance(found, InMemoryCourses)
+    return found
+
+
+async def say(page: Page, text: str) -> None:
+    await page.get_by_label("Your message").fill(text)
+    await page.keyboard.press("Enter")
+
+
+def texts(page: Page) -> Locator:
+    return page.locator("[role=log] .text")
+
+
+@pytest.mark.postgresql_only
+async def test_two_people_talk_by_two_processes(deploy: Deploy, browser: Browser) -> None:
+    """Each sees what the other says, and that the other is there; a lost connection comes back with what was missed."""
+    async with opened(deploy, browser, processes=2) as school:
+        ada = await school.comes("ada@example.org")
+        school.pass_to(school.processes[1])
+        ben = await school.comes("ben@example.org")
+
+        await say(ada, "Good morning, Ben")
+        await expect(texts(ben)).to_have_text(["Good morning, Ben"])
+        await say(ben, "صباح الخير")
+        await expect(texts(ada)).to_have_text(["Good morning, Ben", "صباح الخير"])
+        await expect(ada.locator(".people")).to_have_text("2 people here")
+
+        school.proxy.refusing = True
+        school.proxy.reset()
+        await expect(ada.locator("[data-room]")).to_have_attribute("data-state", "waiting")
+        await say(ada, "Are you there?")
+        school.proxy.refusing = False
+        await expect(texts(ben)).to_have_text(["Good morning, Ben", "صباح الخير", "Are you there?"], timeout=30_000)
+        await expect(ada.locator("[role=log] .pending")).to_have_count(0)
+
+
+async def test_a_room_is_used_with_nothing_but_the_keyboard(deploy: Deploy, browser: Browser) -> None:
+    """A message is written, answered and taken back, and whoever listens is told of each."""
+    async with opened(deploy, browser) as school:
+        page = await school.comes("ada@example.org")
+
+        await page.get_by_label("Your message").focus()
+        await page.keyboard.type("How do bees find back?")
+        await page.keyboard.press("Enter")
+        await expect(texts(page)).to_have_text(["How do bees find back?"])
+        await page.get_by_role("button", name="Put a thumb up").focus()
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".signs li")).to_have_text(["👍 1"])
+        await page.get_by_role("button", name="Remove").focus()
+        await page.keyboard.press("Enter")
+
+        await expect(texts(page)).to_have_text(["This message was removed."])
+        assert await page.get_by_role("log").get_attribute("aria-live") == "polite"
+
+
+@pytest.mark.sqlite_only
+async def test_a_room_fits_a_phone(deploy: Deploy, browser: Browser) -> None:
+    """Long words break, and nothing has to be scrolled sideways."""
+    async with opened(deploy, browser) as school:
+        page = await school.comes("ada@example.org", viewport=PHONE)
+        await say(page, "Lepidoptera" * 30)
+        await expect(texts(page)).to_have_count(1)
+
+        assert await page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+@pytest.mark.sqlite_only
+async def test_rooms_that_somebody_was_in_are_listed(deploy: Deploy, browser: Browser) -> None:
+    """Each leads to its room; a stranger is sent away."""
+    async with opened(deploy, browser) as school:
+        page = await school.comes("ada@example.org")
+        await page.goto(f"{school.url}/chat")
+        await page.get_by_role("link", name="A course").click()
+
+        await expect(page.get_by_role("heading", level=1)).to_have_text("A course")
+        stranger = await (await browser.new_context()).new_page()
+        answer = await stranger.goto(f"{school.url}/chat")
+        assert answer is not None
+        assert answer.status == 401
