@@ -55,7 +55,7 @@ class ChatPages:
     async def of_course(self, request: Request) -> http.Response:
         """Lead to the room of a course."""
         room = await self._members.course_room(request, _number(request, "course_id"))
-        return http.HTTPSeeOther(f"/chat/rooms/{room.id}")
+        return http.Response(status=http.HTTPSeeOther.status_code, headers={"Location": f"/chat/rooms/{room.id}"})
 
 
 def _number(request: Request, name: str) -> UUID:
