@@ -6,7 +6,7 @@ Where a test asks nothing but who calls, `kernel.testing.identity` is enough, an
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -66,6 +66,9 @@ class InMemoryAuth(TokenIdentity):
             raise problems.NotSignedIn("The token is not good (any more).")
         return self._vouched(account, session)
 
+    async def lapsed(self, principals: Sequence[Principal]) -> Collection[Principal]:
+        return [principal for principal in principals if not self._stands(principal)]
+
     async def account(self, user_id: UUID) -> Account | None:
         found = self.accounts.find(user_id)
         return found.account() if found else None
@@ -101,6 +104,13 @@ class InMemoryAuth(TokenIdentity):
         token = header.removeprefix("Bearer ")
         self.accounts.start(token, known.id)
         return self._session(token)
+
+    def _stands(self, principal: Principal) -> bool:
+        account = self.accounts.find(principal.id)
+        living = [session.id for session in self.accounts.sessions(principal.id)]
+        return (
+            account is not None and account.active and account.roles == principal.roles and principal.session in living
+        )
 
     def _vouched(self, account: KnownAccount, session: KnownSession) -> Principal:
         permissions = frozenset[str]().union(*(self._roles.get(role, frozenset()) for role in account.roles))

@@ -248,7 +248,9 @@ def test_hook_that_returns_something_else_is_refused(tmp_path: Path) -> None:
         def migrations(self) -> Migrations | None:
             return "plugins.chess"  # type: ignore[return-value]
 
-    assert refusal(tmp_path, Chess) == ("chess: its hook 'routes' returned '/games' among others; return only Route")
+    assert refusal(tmp_path, Chess) == (
+        "chess: its hook 'routes' returned '/games' among others; return only Route and Socket"
+    )
     assert refusal(tmp_path, Settingless) == (
         "chess: its hook 'settings' returned <class 'dict'>; return a subclass of kernel.Settings"
     )

@@ -146,7 +146,7 @@ async def test_connection_ends_with_its_token_and_goes_on_with_a_new_one(deploy:
 
 async def opened(
     stack: AsyncExitStack, deployment: Deployment, tokens: dict[str, Any]
-) -> aiohttp.ClientWebSocketResponse:
+) -> aiohttp.ClientWebSocketResponse[Any]:
     """Return a connection of whoever has *tokens*."""
     ws = await stack.enter_async_context(deployment.client(token=tokens["access_token"]).ws(TALK))
     assert await ws.receive_str() == tokens["user"]["id"]

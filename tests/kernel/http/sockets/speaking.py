@@ -28,6 +28,7 @@ class Echo:
 
     async def received(self, text: bytes) -> None:
         self._stage.heard.append(text)
+        self._stage.hearing.set()
         if text == b"break":
             raise ZeroDivisionError("secret value 4711")
         if text == b"wait":
@@ -47,6 +48,7 @@ class Stage:
     closed: list[int] = field(default_factory=list)
     connections: list[Connection] = field(default_factory=list)
     going_on: asyncio.Event = field(default_factory=asyncio.Event)
+    hearing: asyncio.Event = field(default_factory=asyncio.Event)
     told: asyncio.Event = field(default_factory=asyncio.Event)
 
     def socket(self, permission: str = PUBLIC, **limits: Any) -> Socket:
@@ -75,7 +77,7 @@ async def talking(
         yield ws
 
 
-async def ended(ws: aiohttp.ClientWebSocketResponse) -> int | None:
+async def ended(ws: aiohttp.ClientWebSocketResponse[Any]) -> int | None:
     """Return the code with which the server ends *ws*, past all messages."""
     async with asyncio.timeout(10):
         while (message := await ws.receive()).type not in (

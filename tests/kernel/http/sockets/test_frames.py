@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import pairwise
 
 from aiohttp import WSMsgType
 from aiohttp._websocket.reader_py import WebSocketDataQueue, WebSocketReader
@@ -35,7 +36,7 @@ def ours(pieces: Sequence[bytes]) -> tuple[list[tuple[int, bytes]], bool]:
         for piece in pieces:
             for opcode, payload in reader.read(piece):
                 if opcode is not Opcode.CONTINUATION:
-                    found.append((int(opcode), payload))  # noqa: PERF401 - what came before a violation counts
+                    found.append((int(opcode), payload))
     except Violation:
         return found, True
     return found, False
@@ -48,7 +49,7 @@ def theirs(data: bytes) -> tuple[list[tuple[int, bytes]], bool]:
         queue = WebSocketDataQueue(BaseProtocol(loop), 1 << 20, loop=loop)
         failed, _ = WebSocketReader(queue, LIMIT + 1, compress=False, decode_text=True).feed_data(data)
         found = []
-        for message in queue._buffer:  # noqa: SLF001 - to read it takes a running loop
+        for message in queue._buffer:
             payload = message[0].data if isinstance(message[0], tuple) else message.data
             kind = message[0].type if isinstance(message[0], tuple) else message.type
             found.append((int(kind), payload.encode() if isinstance(payload, str) else bytes(payload)))
@@ -66,7 +67,7 @@ def test_reader_gets_what_aiohttps_gets_wherever_the_stream_is_cut(
     """The same messages, and a violation where that one sees one; the cuts change nothing."""
     data = b"".join(masked(first, payload, key) for first, payload in frames)
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
-    pieces = [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    pieces = [data[start:end] for start, end in pairwise(places)]
 
     messages, broken = ours(pieces)
 

@@ -32,8 +32,8 @@ async def status_of(client: aiohttp.ClientSession, headers: Mapping[str, str], p
         async with client.ws_connect(path, headers=headers):
             return 101
     except aiohttp.WSServerHandshakeError as refused:
-        assert (refused.headers or {})["Content-Type"] == "application/problem+json"
-        return refused.status
+        is_problem = refused.headers is not None and refused.headers["Content-Type"] == "application/problem+json"
+        return refused.status if is_problem else 0
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ async def test_permission_is_checked_before_the_upgrade(
     ],
 )
 async def test_page_of_another_site_opens_nothing(headers: dict[str, str], status: int) -> None:
-    """A30: a browser would send our cookie along; what bears a cookie and does not say whose page it is goes neither."""
+    """A30: a browser would send our cookie along; a cookie that does not come with its page's origin is refused too."""
     settings = HttpSettings(socket_origins=("https://app.example",))
     async with serving(sockets=[Stage().socket()], settings=settings) as client:
         assert await status_of(client, headers) == status
@@ -90,9 +90,11 @@ async def test_page_of_another_site_opens_nothing(headers: dict[str, str], statu
 )
 async def test_request_that_is_no_handshake_is_answered(changed: dict[str, str], status: int) -> None:
     """With what it would take, and the connection goes on as HTTP."""
-    async with serving(sockets=[Stage().socket()]) as client:
-        async with client.get(PATH, headers=UPGRADE | changed) as answer:
-            document = await answer.json(content_type=None)
+    async with (
+        serving(sockets=[Stage().socket()]) as client,
+        client.get(PATH, headers=UPGRADE | changed) as answer,
+    ):
+        document = await answer.json(content_type=None)
 
     assert (answer.status, document["status"]) == (status, status)
     assert status == 400 or answer.headers["Sec-WebSocket-Version"] == "13"

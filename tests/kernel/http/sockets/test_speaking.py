@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 
 import aiohttp
+import msgspec
 import pytest
+import uvloop
 
-from kernel import CloseCode
+from kernel import PUBLIC, CloseCode, Codec, Connection, Request, socket
 from kernel.containment.breaker import Fault
 from kernel.containment.containment import Containment
 from kernel.containment.settings import ContainmentSettings
@@ -105,15 +106,64 @@ async def test_client_that_sends_too_much_is_parted_from(flood: bytes) -> None:
     assert len(stage.heard) <= 10
 
 
-async def test_json_of_ten_thousand_levels_is_refused_and_the_process_lives() -> None:
-    """A32: by a codec, which a listener need not guard against."""
-    stage = Stage()
-    async with talking(stage) as ws:
-        await ws.send_str("[" * 10_000)
+class Say(msgspec.Struct, tag="say"):
+    """Something is said."""
 
-        assert await ws.receive_str() == "[" * 10_000
-        with pytest.raises(RecursionError):
-            json.loads("[" * 100_000)
+    text: str
+
+
+class Leave(msgspec.Struct, tag="leave"):
+    """Somebody goes."""
+
+
+class Strict:
+    """Answers nothing, and refuses what it can not read."""
+
+    codec = Codec((Say, Leave))
+
+    async def received(self, text: bytes) -> None:
+        self.codec.decode(text)
+
+    def closed(self, code: int) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 10_000, '{"type":"say","x":' + "[" * 10_000, "nonsense", '{"type":"shout"}', '{"type":"say"}', "\x00"],
+)
+async def test_json_that_can_not_be_read_ends_its_connection_and_is_nobodys_fault(text: str) -> None:
+    """A32: nested ten thousand deep, or none of the messages; the process lives, the plugin is not counted."""
+    containment = Containment()
+
+    async def open_strict(request: Request, connection: Connection) -> Strict:
+        return Strict()
+
+    sockets = [socket("/talk", open_strict, permission=PUBLIC, receives=(Say, Leave))]
+    async with serving(sockets=sockets, containment=containment) as client, client.ws_connect(PATH) as ws:
+        await ws.send_str(text)
+        assert await ended(ws) == CloseCode.POLICY
+    assert not containment.of("notes").counts
+
+
+def test_codec_reads_its_messages_by_their_tags() -> None:
+    """And writes them."""
+    codec = Codec((Say, Leave))
+
+    assert codec.decode(codec.encode(Say("hello"))) == Say("hello")
+    assert codec.decode(b'{"type":"leave"}') == Leave()
+    assert Codec((Leave,)).decode(b'{"type":"leave"}') == Leave()
+
+
+def test_sockets_work_on_the_loop_that_serves() -> None:
+    """Its transports are not asyncio's by their class."""
+
+    async def talk() -> None:
+        async with talking(Stage()) as ws:
+            await ws.send_str("hello")
+            assert await ws.receive_str() == "hello"
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
+        loop.run(talk())
 
 
 async def test_listener_that_breaks_ends_its_own_connection_alone() -> None:
