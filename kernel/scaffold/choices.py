@@ -45,6 +45,13 @@ REPLACEABLE: Final = (
         helper="by_name",
     ),
     Replaceable(
+        name="chat",
+        constant="CHAT",
+        protocol="Chat",
+        make="ctx.clock, ctx.services",
+        kits=("ChatContract",),
+    ),
+    Replaceable(
         name="courses",
         constant="COURSES",
         protocol="Courses",
@@ -120,6 +127,13 @@ CONTRIBUTED: Final = (
         contract="courses",
         kit="CourseAccessContract",
         summary="lets people open courses without enrolling",
+    ),
+    Contributed(
+        name="chat_filter",
+        constant="CHAT_FILTER",
+        contract="chat",
+        kit="ChatFilterContract",
+        summary="judges what people say in rooms before it is stored",
     ),
 )
 
