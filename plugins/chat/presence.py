@@ -98,7 +98,7 @@ class Presence:
 
     async def end(self) -> None:
         """Tell that nobody is here any more."""
-        for room_id in self._here:
+        for room_id in tuple(self._here):
             count = Count(process=self._process, room=room_id, people=0)
             await self._ctx.events.broadcast(TOPIC, encode(count))
 

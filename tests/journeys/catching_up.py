@@ -145,6 +145,13 @@ STORIES: Final = (
         rows=50,
     ),
     Story(
+        plugin="chat",
+        event=_name,
+        kinds=(ProfileChanged,),
+        kept="SELECT user_id, display_name FROM people",
+        rows=50,
+    ),
+    Story(
         plugin="enrollments",
         needs=("payments",),
         beside=(Shelf,),
