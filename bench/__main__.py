@@ -12,8 +12,13 @@ import click
 
 HERE: Final = Path(__file__).parent
 #: Each is a module of this folder that prints its figures and exits with 1 when a goal is not met.
-MEASUREMENTS: Final = ("overhead", "cold_start", "many_plugins", "events", "caps", "storm", "verify", "compare")
-TOOLS: Final = {"wrk": "wrk", "node": "nodejs", "npm": "npm", "taskset": "util-linux"}
+MEASUREMENTS: Final = (
+    *("overhead", "cold_start", "many_plugins", "events", "caps", "storm", "verify", "compare"),
+    *("chat", "chat_storm"),
+)
+#: Those that run beside the peers.
+AGAINST_PEERS: Final = frozenset({"compare", "chat"})
+TOOLS: Final = {"wrk": "wrk", "node": "nodejs", "npm": "npm", "taskset": "util-linux", "gcc": "gcc"}
 
 
 @click.command()
@@ -21,7 +26,7 @@ TOOLS: Final = {"wrk": "wrk", "node": "nodejs", "npm": "npm", "taskset": "util-l
 def main(measurements: tuple[str, ...]) -> None:
     """Run the named MEASUREMENTS, all of them where none is named."""
     chosen = measurements or MEASUREMENTS
-    if "compare" in chosen:
+    if AGAINST_PEERS.intersection(chosen):
         _prepare_peers()
     failed = [name for name in chosen if subprocess.run([sys.executable, "-m", f"bench.{name}"]).returncode]
     if failed:
