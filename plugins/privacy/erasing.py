@@ -206,7 +206,13 @@ class Erasing:
         await self._ctx.db.run(erasures.END, erasure=erasure.id, before=erasure.state, after=after, ended=ended)
 
     async def _put_off(self, erasure: Erasure, until: datetime) -> None:
-        await self._ctx.db.run(erasures.PUT_OFF, erasure=erasure.id, until=until)
+        """Look again after *until*.
+
+        Raises:
+            Overtaken: it has moved on. Whoever is asked to erase now would erase the receipt, too.
+        """
+        if not await self._ctx.db.run(erasures.PUT_OFF, erasure=erasure.id, before=erasure.state, until=until):
+            raise Overtaken
 
     def _log_failure(self, erasure: Erasure, who: str, error: Exception) -> None:
         # The kind alone: what the error says may quote what is to be erased.

@@ -109,7 +109,10 @@ CLAIM: Final = Query(
     .returning(*_COLUMNS),
     Erasure,
 )
-PUT_OFF: Final = Command(sa.update(erasures).where(_THIS, erasures.c.next_at.is_not(None)).values(next_at=_UNTIL))
+#: While it is where it was claimed.
+PUT_OFF: Final = Command(
+    sa.update(erasures).where(_THIS, erasures.c.state == bindparam("before")).values(next_at=_UNTIL)
+)
 #: From one state to another, once.
 MOVE: Final = Command(
     sa.update(erasures)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import nullcontext
 from typing import Any, ClassVar
 
@@ -16,6 +17,9 @@ class Diary:
     def __init__(self) -> None:
         self.asked: list[Subject] = []
         self.broken = False
+        self.reached = asyncio.Event()
+        self.open = asyncio.Event()  #: until it is cleared, nobody waits
+        self.open.set()
 
     async def export(self, subject: Subject) -> Any:
         if subject.email == "nobody":
@@ -23,6 +27,8 @@ class Diary:
 
     async def erase(self, subject: Subject) -> Receipt:
         self.asked.append(subject)
+        self.reached.set()
+        await self.open.wait()
         if self.broken:
             raise RuntimeError(f"what {subject.email} wrote can not be found")
         return Receipt(erased=("your diary",), kept=(Kept(what="the cover", why="it is pretty"),))

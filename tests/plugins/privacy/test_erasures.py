@@ -257,6 +257,32 @@ async def test_erasure_survives_the_death_of_its_process(deploy: Deploy, steps: 
     assert len(receipts) == 1
 
 
+async def test_process_that_was_overtaken_asks_nobody_any_more(deploy: Deploy) -> None:
+    """One plugin keeps it for longer than its claim; the receipt that waits to leave meanwhile is not erased."""
+    deployment = await deploy(*FEW, plugins=[DiaryPlugin])
+    person = await deployment.sign_in(EMAIL)
+    diary, erasing = diary_of(deployment), deployment.platform.context("privacy").own(Erasing)
+    diary.open.clear()
+    deployment.mailbox.refuse = "451 later"
+
+    asked = await ask_erasure(person)
+    late = asyncio.ensure_future(erasing.run())
+    async with asyncio.timeout(30):
+        await diary.reached.wait()
+    waiting, diary.open = diary.open, asyncio.Event()
+    diary.open.set()
+    deployment.clock.advance(2 * LEASE.total_seconds())
+    await carried_on(deployment, asked["id"], "mailing")
+    waiting.set()
+    await late
+    deployment.mailbox.refuse = None
+    deployment.clock.advance(LEASE.total_seconds())
+    await carried_on(deployment, asked["id"], "done")
+
+    receipts = [mail for mail in deployment.mailbox.messages if "erased" in mail.subject]
+    assert [mail.to for mail in receipts] == [EMAIL]
+
+
 @pytest.mark.postgresql_only
 async def test_processes_that_erase_at_once_tell_the_person_once(deploy: Deploy) -> None:
     """Each may ask the plugins; the mail commits with the step that it tells of."""
