@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import socket
 import struct
 from collections import Counter
@@ -93,6 +92,19 @@ class _Server(web.Server):
         return ClientConnection(self, loop=asyncio.get_running_loop(), **self._options)
 
 
+class Leaver:
+    """Counts a connection out; smaller than a function, since each WebSocket keeps one."""
+
+    __slots__ = ("_address", "_owner")
+
+    def __init__(self, owner: _Server, address: str) -> None:
+        self._owner = owner
+        self._address = address
+
+    def __call__(self) -> None:
+        self._owner.leave(self._address)
+
+
 class ClientConnection(web.RequestHandler):
     """One client's connection."""
 
@@ -138,9 +150,9 @@ class ClientConnection(web.RequestHandler):
             protocol.data_received(rest)
         return None
 
-    def leaver(self) -> Callable[[], None]:
+    def leaver(self) -> Leaver:
         """Return what counts the connection out for whoever it was handed over to."""
-        return functools.partial(self._owner.leave, self._address)
+        return Leaver(self._owner, self._address)
 
     def pause_writing(self) -> None:
         """Wait for a client that does not read what it asked for, and not for ever."""

@@ -18,7 +18,7 @@ from plugins.auth.addresses import checked
 from plugins.auth.administration import Administration
 from plugins.auth.browsers import LOOK_EVERY, BrowserRow, Browsers
 from plugins.auth.cookies import Cookies
-from plugins.auth.permissions import permissions_of
+from plugins.auth.permissions import Rights
 from plugins.auth.remembered import Known, Remembered
 from plugins.auth.revocations import Revocations
 from plugins.auth.settings import AuthSettings
@@ -33,7 +33,7 @@ class AuthIdentity:
         self._ctx = ctx
         self._db = ctx.db
         self._clock = ctx.clock
-        self._roles = ctx.roles
+        self._rights = Rights(ctx.roles)
         self._tokens = ctx.own(AccessTokens)
         self._browsers = ctx.own(Browsers)
         self._cookies = ctx.own(Cookies)
@@ -45,7 +45,7 @@ class AuthIdentity:
     async def authenticate(self, request: web.Request) -> Principal | None:
         header = request.headers.get("Authorization")
         if header is not None:
-            return self._bearer(header)
+            return self._bearer(header, once="Upgrade" in request.headers)
         value = self._cookies.value(request)
         return None if value is None else await self._browser(request, value)
 
@@ -76,11 +76,12 @@ class AuthIdentity:
     async def grant(self, email: str, roles: Iterable[str]) -> Account:
         return await grant(self._ctx, checked(email), roles)
 
-    def _bearer(self, header: str) -> Principal:
+    def _bearer(self, header: str, *, once: bool) -> Principal:
         known = self._bearers.find(header)
         if known is None:
             known = self._verify(header)
-            self._bearers.add(header, known)
+            if not once:  # a WebSocket shows it when it opens, and is open for long
+                self._bearers.add(header, known)
         elif known.expires <= self._clock.now():
             self._bearers.drop(header)
             raise _refused()
@@ -110,21 +111,21 @@ class AuthIdentity:
 
     def _seen(self, row: BrowserRow) -> Known:
         # what was read may be older than what another process has told meanwhile
-        roles = self._roles_now(row.account_id, split_roles(row.roles))
+        roles, permissions = self._rights.of(self._roles_now(row.account_id, split_roles(row.roles)))
         principal = Principal(
             id=row.account_id,
             session=row.id,
             roles=roles,
-            permissions=permissions_of(roles, self._roles),
+            permissions=permissions,
             expires=row.expires_at,
         )
         return Known(principal, min(row.expires_at, self._clock.now() + LOOK_EVERY))
 
     def _principal(self, claims: Claims, expires: datetime) -> Principal:
-        roles = self._roles_now(claims.sub, frozenset(claims.roles))
-        permissions, actor = permissions_of(roles, self._roles), claims.act
+        roles, permissions = self._rights.of(self._roles_now(claims.sub, frozenset(claims.roles)))
+        actor = claims.act
         if actor is not None:
-            theirs = permissions_of(self._roles_now(actor.sub, frozenset(actor.roles)), self._roles)
+            _, theirs = self._rights.of(self._roles_now(actor.sub, frozenset(actor.roles)))
             if not may_act(theirs, roles, permissions):
                 raise _refused()
         return Principal(
@@ -146,7 +147,7 @@ class AuthIdentity:
         actor = None if principal.actor is None else self._revocations.lately(principal.actor)
         if actor is None:
             return True
-        theirs = permissions_of(actor.roles, self._roles)
+        _, theirs = self._rights.of(actor.roles)
         return actor.active and may_act(theirs, principal.roles, principal.permissions)
 
     def _roles_now(self, account: UUID, told: frozenset[str]) -> frozenset[str]:

@@ -26,7 +26,7 @@ class Remembered:
 
     def __init__(self) -> None:
         self._known: dict[str, Known] = {}
-        self._of: dict[UUID, set[str]] = {}  # of a session or an account
+        self._of: dict[UUID, tuple[str, ...]] = {}  # of a session or an account; mostly one, for which a set is large
 
     def find(self, credential: str) -> Known | None:
         """Return what is known of *credential*."""
@@ -40,21 +40,20 @@ class Remembered:
             self.drop(next(iter(self._known)))
         self._known[credential] = known
         for one in _concerned(known.principal):
-            self._of.setdefault(one, set()).add(credential)
+            self._of[one] = (*self._of.get(one, ()), credential)
 
     def forget(self, changed: UUID) -> None:
         """Forget all credentials of the session or account *changed*."""
-        for credential in tuple(self._of.get(changed, ())):
+        for credential in self._of.get(changed, ()):
             self.drop(credential)
 
     def drop(self, credential: str) -> None:
         """Forget *credential*."""
         known = self._known.pop(credential)
         for one in _concerned(known.principal):
-            credentials = self._of[one]
-            credentials.discard(credential)
-            if not credentials:
-                del self._of[one]
+            others = tuple(other for other in self._of.pop(one) if other != credential)
+            if others:
+                self._of[one] = others
 
 
 def _concerned(principal: Principal) -> set[UUID]:
