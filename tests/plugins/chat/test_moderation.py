@@ -375,6 +375,19 @@ async def test_who_is_named_or_answered_is_told(deploy: Deploy) -> None:
     assert (answered.user_id, answered.author, answered.reply_to, answered.offset) == (ann.user, bob.user, 1, 2)
 
 
+async def test_who_was_put_out_is_told_nothing(deploy: Deploy) -> None:
+    """Of what is said behind them, whoever answers or names them."""
+    room = await open_classroom(deploy)
+    ann, bob = room.student(), room.student()
+    await room.say(ann, "hi")
+    await room.teacher.call("PUT", f"{room.path}/members/{ann.user}", {"banned": True})
+
+    await room.say(bob, "ann is out", reply_to=1, mentions=[str(ann.user)])
+
+    for event in (MemberMentioned, MessageAnswered):
+        assert await room.deployment.events.of(event) == []
+
+
 async def test_export_is_an_act_and_comes_in_three_forms(deploy: Deploy) -> None:
     """No spreadsheet takes a message for a formula, no player one for markup."""
     room = await open_classroom(deploy)
