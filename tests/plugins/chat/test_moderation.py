@@ -177,6 +177,22 @@ async def test_message_that_was_stored_is_not_held_as_well(deploy: Deploy) -> No
     assert (await room.teacher.call("GET", f"{room.path}/held"))["items"] == []
 
 
+async def test_message_that_was_held_is_not_stored_as_well(deploy: Deploy) -> None:
+    """Who sends it again when nothing is held any more is answered as before: what was refused does not come in."""
+    room = await open_classroom(deploy)
+    ann, bob = room.student(), room.student()
+    await room.say(bob, "first")
+    await room.rules(approval=True)
+    messages: tuple[dict[str, Any], ...] = ({"client_id": "x"}, {"client_id": "y", "reply_to": 1})
+    before = [await room.say(ann, "no", **message) for message in messages]
+    for held in (await room.teacher.call("GET", f"{room.path}/held"))["items"]:
+        await room.teacher.call("POST", f"{room.path}/held/{held['id']}/refuse", {"reason": "no"})
+    await room.rules(approval=False)
+
+    assert [await room.say(ann, "no", **message) for message in messages] == before
+    assert await room.texts(ann) == ["first"]
+
+
 async def test_filters_hold_drop_and_redact(deploy: Deploy) -> None:
     """One that fails or hangs holds the message: nothing passes unseen, and nothing is lost."""
     room = await open_classroom(deploy, plugins=[WordsPlugin], settings={"filter_timeout": 0.2})
