@@ -322,6 +322,21 @@ async def test_signs_are_counted(deploy: Deploy) -> None:
     assert last == 5
 
 
+async def test_no_words_are_put_to_a_message(deploy: Deploy) -> None:
+    """They would be read by everybody before those who approve messages."""
+    room = await open_classroom(deploy)
+    ann = room.student()
+    await room.say(ann, "a")
+
+    for word in ("é", "👍no", "→так", "👍 no", "①"):
+        await ann.call("PUT", f"{room.path}/messages/1/reactions/{word}", expect=422)
+    for sign in ("👩‍🚀", "👋🏽", "🇦🇹", "™"):
+        await ann.call("PUT", f"{room.path}/messages/1/reactions/{sign}")
+
+    (said,) = await room.history(ann)
+    assert said["reactions"] == dict.fromkeys(("👩‍🚀", "👋🏽", "🇦🇹", "™"), 1)
+
+
 async def test_closed_room_is_for_reading(deploy: Deploy) -> None:
     """Nothing is said, edited or marked any more, and everything can be read."""
     room = await open_classroom(deploy)
