@@ -19,6 +19,7 @@ from plugins.chat.hub import Hub
 from plugins.chat.joining import Joining
 from plugins.chat.marks import Marks
 from plugins.chat.presence import Presence
+from plugins.chat.putting_out import PuttingOut
 from plugins.chat.settings import ChatSettings
 from plugins.chat.standing import Standing, Standings
 from plugins.chat.typing_signs import TypingSigns
@@ -45,13 +46,23 @@ class Line(Protocol):
 class Seat:
     """The place of one connection in one room; a `Member` of its feed."""
 
-    __slots__ = ("_checked_at", "_conversation", "room_id", "send_frames", "standing", "typed_at")
+    __slots__ = (
+        "_answered",
+        "_asked",
+        "_checked_at",
+        "_conversation",
+        "room_id",
+        "send_frames",
+        "standing",
+        "typed_at",
+    )
 
     def __init__(self, conversation: Conversation, standing: Standing, checked_at: datetime) -> None:
         self._conversation = conversation
         self.room_id = standing.room.id
         self.standing = standing
         self._checked_at = checked_at
+        self._asked = self._answered = 0
         self.typed_at: datetime | None = None
         self.send_frames = conversation.connection.send_frames  # once for each entry: without a call in between
 
@@ -70,9 +81,15 @@ class Seat:
     def reconsider(self) -> None:
         self._conversation.reconsider(self)
 
-    def stands(self, standing: Standing, now: datetime) -> None:
-        """Take note of where the person stands now."""
-        self.standing, self._checked_at = standing, now
+    def asks(self) -> int:
+        """Return the number of one more question where the person stands."""
+        self._asked += 1
+        return self._asked
+
+    def stands(self, standing: Standing, now: datetime, question: int) -> None:
+        """Take note of the answer to *question*, unless a later one was answered before: that knows more."""
+        if question > self._answered:
+            self.standing, self._checked_at, self._answered = standing, now, question
 
 
 class _Joined(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="joined"):
@@ -103,6 +120,7 @@ class Conversation:
         self._changing = ctx.own(Changing)
         self._marks = ctx.own(Marks)
         self._presence = ctx.own(Presence)
+        self._putting_out = ctx.own(PuttingOut)
         self._typing = ctx.own(TypingSigns)
         self._seats: dict[UUID, Seat] = {}
         self._over = False
@@ -145,6 +163,7 @@ class Conversation:
         """Go into a room; the answer goes out before anything that happens there later."""
         if len(self._seats) >= self._ctx.settings.rooms_per_connection and asked.room not in self._seats:
             raise problems.Conflict("This connection is in as many rooms as it may be.")
+        heard = self._putting_out.heard
         standing = await self._standings.of(self._person, asked.room)
         self._leave(asked.room)
         seat = Seat(self, standing, self._ctx.clock.now())
@@ -155,6 +174,8 @@ class Conversation:
         self._seats[asked.room] = seat
         self.connection.send(encode(self._joined(asked, standing, found)))
         self._presence.came(asked.room, wire.Sender(id=standing.user_id, name=standing.name))
+        if self._putting_out.heard != heard:  # it may have been about this person, who was not in the room yet
+            self.reconsider(seat)
 
     async def leave(self, asked: wire.Leave) -> wire.Done:
         """Go out of a room."""
@@ -210,10 +231,12 @@ class Conversation:
             raise problems.Conflict("Join the room first.")
         now = self._ctx.clock.now()
         if now - seat.checked_at > REMEMBERED:
-            seat.stands(await self._standings.of(self._person, room_id), now)
+            question = seat.asks()
+            seat.stands(await self._standings.of(self._person, room_id), now, question)
         return seat.standing
 
     async def _reconsider(self, seat: Seat) -> None:
+        question = seat.asks()
         try:
             standing = await self._standings.of(self._person, seat.room_id)
         except (problems.NotFound, problems.Forbidden):
@@ -224,9 +247,9 @@ class Conversation:
         except errors.LyceumError:  # not now: it is looked again later
             return
         before = seat.standing
-        seat.stands(standing, self._ctx.clock.now())
+        seat.stands(standing, self._ctx.clock.now(), question)
         feed = self._hub.feed(seat.room_id)
-        if before.staff != standing.staff and feed is not None:  # what was hidden is not, or the other way
+        if before.staff != seat.standing.staff and feed is not None:  # what was hidden is not, or the other way
             self.connection.send(encode(wire.Reset(room=seat.room_id, epoch=feed.epoch)))
 
     def _joined(self, asked: wire.Join, standing: Standing, found: Recovered) -> _Joined:

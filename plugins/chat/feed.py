@@ -100,12 +100,15 @@ class Feed:
         for entry in following:
             self.recent.append(entry)
             if entry.target is not None and entry.kind in ("edited", "removed"):
-                self._change(entry)
+                self._change(entry, entry.target)
 
-    def _change(self, change: Encoded) -> None:
-        place = len(self.recent) - 1 - (change.offset - (change.target or 0))
-        if place >= 0:
-            self.recent[place] = changed(self.recent[place], change)
+    def _change(self, change: Encoded, target: int) -> None:
+        """Have nothing before *change* say any more what its message said until now: neither that nor its edits."""
+        end = len(self.recent) - 1
+        for place in range(max(end - (change.offset - target), 0), end):
+            entry = self.recent[place]
+            if entry.offset == target or (entry.kind == "edited" and entry.target == target):
+                self.recent[place] = changed(entry, change)
 
     def _send(self, following: Sequence[Encoded]) -> None:
         if all(entry.concerned is None for entry in following):

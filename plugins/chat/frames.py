@@ -13,6 +13,7 @@ from plugins.chat.entries import Kind, LoggedEntry
 
 encode: Final = msgspec.json.Encoder().encode
 _decode_said: Final = msgspec.json.Decoder(Said).decode
+_decode_edited: Final = msgspec.json.Decoder(Edited).decode
 
 
 class Encoded(msgspec.Struct, frozen=True, array_like=True):
@@ -66,14 +67,14 @@ def encoded(entry: LoggedEntry) -> Encoded:
 
 
 def changed(old: Encoded, change: Encoded) -> Encoded:
-    """Return the message *old* as it is after *change*, an edit or a removal of it."""
+    """Return *old*, a message or an edit of it, as it is after *change*, a later edit or a removal of the message."""
+    edit = _decode_edited(change.body) if change.kind == "edited" else None
+    text = None if edit is None else edit.text
+    if old.kind == "edited":
+        return msgspec.structs.replace(old, body=encode(msgspec.structs.replace(_decode_edited(old.body), text=text)))
     said = _decode_said(old.body)
-    text, edited_at = None, said.edited_at
-    if change.kind == "edited":
-        edit = msgspec.json.decode(change.body, type=Edited)
-        text, edited_at = edit.text, edit.at
-    body = encode(msgspec.structs.replace(said, text=text, edited_at=edited_at))
-    return msgspec.structs.replace(old, body=body)
+    edited_at = said.edited_at if edit is None else edit.at
+    return msgspec.structs.replace(old, body=encode(msgspec.structs.replace(said, text=text, edited_at=edited_at)))
 
 
 def _sender(entry: LoggedEntry) -> Sender:

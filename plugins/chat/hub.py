@@ -140,7 +140,12 @@ class Hub:
             self._reset(feed, now)
 
     def _reset(self, feed: Feed, reached: Reached) -> None:
-        """Go over to another epoch; who is there has to join anew, and meanwhile gets nothing."""
+        """Go over to another epoch; who is there has to join anew, and meanwhile gets nothing.
+
+        Of several who find at once that there is another epoch one does so: who has joined since is in the new feed.
+        """
+        if self._feeds.get(reached.id) is not feed:
+            return
         feed.tell(encode(Reset(room=reached.id, epoch=reached.epoch)))
         self._feeds[reached.id] = self._feed(reached.epoch, [], reached.last_offset)
 

@@ -53,10 +53,16 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
     actor: UUID
     audience: Audience
     recipient: UUID | None
+    there: bool  #: whether whose message it is was in the room and was not put out of it
 
 
+_THERE: Final = sa.exists().where(
+    members.c.room_id == entries.c.room_id, members.c.user_id == entries.c.actor, members.c.banned.is_(sa.false())
+)
 ANSWERED: Final = Query(
-    sa.select(*(entries.c[name] for name in Answered.__struct_fields__)).where(
+    sa.select(
+        *(entries.c[name] for name in Answered.__struct_fields__ if name != "there"), _THERE.label("there")
+    ).where(
         entries.c.room_id == bindparam("room_id"),
         entries.c.offset == bindparam("offset"),
         entries.c.kind == sa.literal_column("'message'"),
@@ -185,7 +191,7 @@ class Posting:
         }
         for user_id in mentioned:
             await self._ctx.events.publish(session, msgspec.convert({"user_id": user_id, **facts}, MemberMentioned))
-        if answered is not None and answered.actor not in (entry.actor, *mentioned):
+        if answered is not None and answered.there and answered.actor not in (entry.actor, *mentioned):
             told = {"user_id": answered.actor, "reply_to": answered.offset, **facts}
             await self._ctx.events.publish(session, msgspec.convert(told, MessageAnswered))
 

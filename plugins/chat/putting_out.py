@@ -38,6 +38,7 @@ class PuttingOut:
     def __init__(self, ctx: Context[ChatSettings]) -> None:
         self._ctx = ctx
         self._hub = ctx.own(Hub)
+        self.heard = 0  #: changes, so that who is just coming in can tell whether there was one meanwhile
 
     async def person_changed(self, user_id: UUID, *, room_id: UUID | None = None) -> None:
         """Have every connection of the person in the room, or in any room, reconsidered."""
@@ -72,6 +73,7 @@ class PuttingOut:
         if change.logs:
             self._hub.checked.set()
             return
+        self.heard += 1
         for room_id, feed in self._hub.feeds.items():
             if change.room_id in (None, room_id):
                 for member in tuple(feed.members):

@@ -22,7 +22,7 @@ from kernel.database import Database, Follow, Gathering, Guarded, Query, Returne
 from plugins.chat.delivery import Delivery
 from plugins.chat.entries import STORED, LoggedEntry, NewEntry
 from plugins.chat.settings import ChatSettings
-from plugins.chat.tables import entries, rooms
+from plugins.chat.tables import entries, held, rooms
 
 BATCH_LIMIT: Final = 200  # messages in one statement
 PATIENCE: Final = 0.1  # seconds for which the next messages wait for some that are held up by a lock
@@ -63,11 +63,19 @@ _RAISE: Final = (
     .values(last_offset=rooms.c.last_offset + 1)
     .returning(rooms.c.last_offset.label("offset"), rooms.c.epoch)
 )
+#: Under its client id a message was held: whoever sends it again gets no other answer. Approved, it comes in.
+_HELD_STATE: Final = held.c.state != sa.literal_column("'approved'")
+_HELD: Final = sa.exists().where(
+    held.c.sender == bindparam("actor", type_=sa.Uuid()),
+    held.c.room_id == bindparam("room_id", type_=sa.Uuid()),
+    held.c.client_id == bindparam("client_id", type_=sa.Text()),
+    _HELD_STATE,
+)
 _STORE: Final = Follow(entries, {"offset": Returned("offset"), **{name: bindparam(name) for name in STORED}})
 #: Adds whatever entry, also to a closed room.
 APPEND: Final = Guarded(_RAISE, Place, [_STORE])
-#: Adds a message to an open room, unless it is there.
-SAY: Final = Guarded(_RAISE.where(_OPEN, ~_TAKEN), Place, [_STORE])
+#: Adds a message to an open room, unless it is there or is held.
+SAY: Final = Guarded(_RAISE.where(_OPEN, ~_TAKEN, ~_HELD), Place, [_STORE])
 SAID: Final = Query(
     sa.select(entries.c.offset, rooms.c.epoch, entries.c.at, entries.c.room_id, entries.c.actor, entries.c.client_id)
     .join_from(entries, rooms, rooms.c.id == entries.c.room_id)
@@ -100,7 +108,18 @@ def _say_all() -> Query[Written]:
         .limit(sa.literal_column("1"))
         .scalar_subquery()
     )
-    fresh = sa.select(given).where(taken.is_(None)).cte("fresh")
+    kept = (
+        sa.select(held.c.id)
+        .where(
+            held.c.sender == given.c.actor,
+            held.c.room_id == given.c.room_id,
+            held.c.client_id == given.c.client_id,
+            _HELD_STATE,
+        )
+        .limit(sa.literal_column("1"))
+        .scalar_subquery()
+    )
+    fresh = sa.select(given).where(taken.is_(None), kept.is_(None)).cte("fresh")
     counted = sa.select(fresh.c.room_id, sa.func.count().label("number")).group_by(fresh.c.room_id).cte("counted")
     locked = (
         sa.select(rooms.c.id)
@@ -149,7 +168,7 @@ class Writing:
         """Store *message*, or find it where it was stored before under its client id.
 
         Raises:
-            RoomClosed: nothing was stored.
+            RoomClosed: nothing was stored; or the message is held.
         """
         found = await self._gathering.ask("say", message) or await self.said(_key(message))
         if found is None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import pytest
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
+from kernel import errors
 from kernel.contracts.courses import COURSES
 from kernel.contracts.enrollments import ENROLLMENTS
 from kernel.testing.deploying import Deploy
@@ -19,6 +22,7 @@ from kernel.testing.deployment import Deployment
 from kernel.testing.fakes.courses import InMemoryCourses
 from kernel.testing.fakes.enrollments import InMemoryEnrollments, InMemoryEnrollmentsPlugin
 from kernel.testing.proxy import Proxy, proxying
+from plugins.chat.standing import Standings
 from tests.browser.visiting import PHONE
 
 #: Signing in as a page does it: ask for a code, and trade it for a cookie.
@@ -139,6 +143,64 @@ async def test_a_room_is_used_with_nothing_but_the_keyboard(deploy: Deploy, brow
 
         await expect(texts(page)).to_have_text(["This message was removed."])
         assert await page.get_by_role("log").get_attribute("aria-live") == "polite"
+
+
+@pytest.mark.sqlite_only
+async def test_removed_message_is_shown_nowhere(deploy: Deploy, browser: Browser) -> None:
+    """Neither where it was quoted, nor to who comes later, nor by a history that was read before."""
+    async with opened(deploy, browser) as school:
+        page = await school.comes("ada@example.org")
+        for words in ("secret", "fine"):
+            await say(page, words)
+        await page.get_by_role("button", name="Answer").first.click()
+        await say(page, "an answer")
+        await expect(page.locator("[role=log] .pending")).to_have_count(0)
+        await expect(page.locator(".quoted").last).to_have_text("secret")
+
+        later = await page.context.new_page()
+        await later.route("**/messages?*", lambda route: _answer_late(route, page))
+        await later.goto(page.url)
+
+        await expect(page.locator(".quoted").last).to_have_text("This message was removed.")
+        await expect(texts(later)).to_have_text(["This message was removed.", "fine", "an answer"])
+        await later.unroute_all()
+        await later.reload()
+        await expect(texts(later)).to_have_text(["fine", "an answer"])
+
+
+async def _answer_late(route: Route, page: Page) -> None:
+    """Answer with what was there before the first message was removed on *page*."""
+    answer = await route.fetch()
+    await page.get_by_role("button", name="Remove").first.click()
+    await expect(texts(page).first).to_have_text("This message was removed.")
+    await asyncio.sleep(0.5)  # the news is there before the answer
+    await route.fulfill(response=answer)
+
+
+@pytest.mark.sqlite_only
+async def test_room_comes_back_when_it_could_not_be_joined_for_a_moment(deploy: Deploy, browser: Browser) -> None:
+    """What was said meanwhile is stored then."""
+    async with opened(deploy, browser) as school:
+        page = await school.comes("ada@example.org")
+        standings = school.processes[0].platform.context("chat").own(Standings)
+        find, left = standings.of, 3
+
+        async def find_seldom(*arguments: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left > 0:
+                raise errors.DatabaseUnavailable("the database is gone")
+            return await find(*arguments)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(standings, "of", find_seldom)
+            school.proxy.reset()
+            await expect(page.locator("[data-room]")).to_have_attribute("data-state", "waiting")
+            await say(page, "Are you there?")
+
+            await expect(page.locator("[role=log] .pending")).to_have_count(0, timeout=30_000)
+        await expect(texts(page)).to_have_text(["Are you there?"])
+        assert left <= 0
 
 
 @pytest.mark.sqlite_only

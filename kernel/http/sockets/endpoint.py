@@ -169,7 +169,7 @@ class SocketEndpoint:
         known = connection.principal
         try:
             fresh = await self._tickets.redeem(ticket)
-        except problems.NotSignedIn:
+        except (problems.NotSignedIn, problems.Unavailable):  # that tickets can not be read is no fault of the listener
             return connection.send(_encode(AuthenticationRefused(reason="ticket")))
         if known is None or (fresh.id, fresh.actor) != (known.id, known.actor):
             return connection.send(_encode(AuthenticationRefused(reason="person")))

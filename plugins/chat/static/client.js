@@ -138,6 +138,7 @@ export class Room {
 
   #refused(refusal) {
     const asked = this.#asked.get(refusal.id);
+    if (asked === "join" && refusal.status >= 500) return this.#socket.close(); // not now: connect again a little later
     if (asked === "join") return this.#end(refusal.status === 404 || refusal.status === 403 ? "gone" : "over");
     if (this.#pending.has(asked) && (refusal.status === 503 || refusal.status === 429)) {
       this.#asked.delete(refusal.id); // not now: the same message a little later

@@ -21,6 +21,7 @@ const atEnd = () => log.scrollHeight - log.scrollTop - log.clientHeight < 80;
 const scrollToEnd = () => { log.scrollTop = log.scrollHeight; };
 let replyTo = null;
 let oldest = null; // the cursor of what came before, null when nothing did
+const rewritten = new Map(); // offset → what is said now in a message that is not shown: it may be on its way
 
 function drawn(message) {
   const item = shape.cloneNode(true);
@@ -56,7 +57,19 @@ function quote(item, offset) {
   const link = item.querySelector(".quoted");
   link.hidden = false;
   link.href = `#m${offset}`;
-  link.textContent = found(offset)?.querySelector(".text").textContent.slice(0, 80) ?? "an earlier message";
+  link.textContent = excerpt(offset);
+}
+
+function excerpt(offset) {
+  return found(offset)?.querySelector(".text").textContent.slice(0, 80) ?? "an earlier message";
+}
+
+// Also where others quote it.
+function rewrite(offset, words, editedAt) {
+  const item = found(offset);
+  if (!item) return rewritten.set(offset, [words, editedAt]);
+  write(item, words, editedAt);
+  for (const link of log.querySelectorAll(`.quoted[href="#m${offset}"]`)) link.textContent = excerpt(offset);
 }
 
 function sign(item, emoji, by) {
@@ -69,6 +82,12 @@ function sign(item, emoji, by) {
   Object.assign(one.dataset, { emoji, count });
   one.textContent = `${emoji} ${count}`;
   signs.append(one);
+}
+
+// Among those that are shown, in their order: others may have come while the history was read.
+function place(item) {
+  const next = [...log.children].find((one) => !(Number(one.dataset.offset) < Number(item.dataset.offset)));
+  log.insertBefore(item, next ?? null);
 }
 
 function add(item) {
@@ -85,8 +104,8 @@ const entries = {
     typists.delete(entry.sender.id);
     showTypists();
   },
-  edited(entry) { if (found(entry.target)) write(found(entry.target), entry.text, entry.at); },
-  removed(entry) { if (found(entry.target)) write(found(entry.target), null); },
+  edited(entry) { rewrite(entry.target, entry.text, entry.at); },
+  removed(entry) { rewrite(entry.target, null); },
   reacted(entry) { if (found(entry.target)) sign(found(entry.target), entry.emoji, entry.on ? 1 : -1); },
   room(entry) {
     form.hidden = entry.state === "closed";
@@ -133,8 +152,9 @@ async function start(missed) {
   const waiting = [...log.querySelectorAll(".pending")];
   log.replaceChildren();
   oldest = null;
+  rewritten.clear();
   await showEarlier();
-  missed.forEach((entry) => entry.type === "message" && entries.message(entry));
+  missed.forEach((entry) => entry.type === "message" && entry.text != null && entries.message(entry));
   waiting.forEach(add);
   scrollToEnd();
 }
@@ -149,7 +169,8 @@ async function showEarlier() {
   const height = log.scrollHeight;
   for (const message of items) {
     if (found(message.offset)) continue;
-    log.prepend(drawn({ ...message, sender: { id: message.sender, name: message.name } }));
+    place(drawn({ ...message, sender: { id: message.sender, name: message.name } }));
+    if (rewritten.has(message.offset)) rewrite(message.offset, ...rewritten.get(message.offset));
   }
   log.scrollTop += log.scrollHeight - height;
 }

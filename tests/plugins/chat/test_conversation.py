@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -15,7 +16,9 @@ from kernel.contracts.enrollments import AccessEnded
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from plugins.chat.conversation import Conversation
+from plugins.chat.joining import Joining
 from plugins.chat.putting_out import PuttingOut
+from plugins.chat.standing import Standing, Standings
 from tests.plugins.chat.classroom import Classroom, open_classroom
 from tests.plugins.chat.listening import eventually, hub
 
@@ -237,6 +240,57 @@ async def test_connection_may_be_in_so_many_rooms(deploy: Deploy) -> None:
     assert (await ann.ask("join", room=other))["type"] == "joined"
 
 
+async def test_who_is_put_out_while_coming_in_is_out(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it was found out already that they may come in, and they are not in the room yet."""
+    room = await open_classroom(deploy)
+    student = room.student()
+    ann = Line(room, student)
+    joining = room.deployment.platform.context("chat").own(Joining)
+    join, putting_out = joining.join, room.deployment.platform.context("chat").own(PuttingOut)
+
+    async def join_late(*arguments: Any) -> Any:
+        heard = putting_out.heard
+        await room.teacher.call("PUT", f"{room.path}/members/{student.user}", {"banned": True})
+        await eventually(lambda: putting_out.heard > heard)
+        return await join(*arguments)
+
+    monkeypatch.setattr(joining, "join", join_late)
+    await ann.ask("join")
+    await eventually(lambda: bool(ann.of("gone")))
+    refused = await ann.ask("post", client_id="x", text="hello")
+
+    assert refused["type"] == "refused"
+
+
+async def test_mute_counts_that_comes_while_it_is_looked(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read before it and arrives after it changes nothing."""
+    room = await open_classroom(deploy)
+    student = room.student()
+    ann = Line(room, student)
+    await ann.ask("join")
+    standings = room.deployment.platform.context("chat").own(Standings)
+    find, looked, muted = standings.of, asyncio.Event(), asyncio.Event()
+
+    async def find_late(*arguments: Any) -> Standing:
+        found = await find(*arguments)
+        looked.set()
+        await muted.wait()
+        return found
+
+    room.deployment.clock.advance(61)
+    with monkeypatch.context() as patched:
+        patched.setattr(standings, "of", find_late)
+        posting = asyncio.create_task(ann.ask("post", client_id="x", text="hello"))
+        await looked.wait()
+    until = (room.deployment.clock.now() + timedelta(hours=1)).isoformat()
+    await room.teacher.call("PUT", f"{room.path}/members/{student.user}", {"muted_until": until})
+    (seat,) = ann.conversation._seats.values()
+    await eventually(lambda: seat.standing.muted_until is not None)
+    muted.set()
+
+    assert (await posting)["problem"] == "/problems/silenced"
+
+
 async def test_who_may_be_there_is_looked_at_again(deploy: Deploy) -> None:
     """Also where the news of it was lost: nobody goes on reading for long."""
     room = await open_classroom(deploy)
@@ -250,7 +304,8 @@ async def test_who_may_be_there_is_looked_at_again(deploy: Deploy) -> None:
     await room.deployment.platform.context("chat").own(PuttingOut).look_again()
     await eventually(lambda: bool(ann.of("gone")))
 
-    assert hub(room).feeds[UUID(room.room)].members == set()
+    feed = hub(room).feed(UUID(room.room))
+    assert feed is None or feed.members == set()  # it may be closed already
 
 
 async def test_whose_access_ended_is_put_out(deploy: Deploy) -> None:

@@ -14,7 +14,7 @@ from kernel.contracts.audit import ActRecorded
 from kernel.database import Command
 from kernel.testing.deploying import Deploy
 from plugins.chat.hot import PREFIX, RedisHotHistory
-from plugins.chat.log import Log
+from plugins.chat.log import Log, Reached
 from plugins.chat.relaying import Relaying
 from plugins.chat.tables import entries, rooms
 from tests.plugins.chat.classroom import Classroom, open_classroom
@@ -162,6 +162,37 @@ async def test_log_that_was_set_back_begins_a_new_epoch(deploy: Deploy) -> None:
     assert await room.texts(ann) == ["0", "after"]
 
 
+async def test_who_came_into_a_new_epoch_stays_in_it(deploy: Deploy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when it is found out twice at once that the log is another one, and the second is late."""
+    room = await open_classroom(deploy, settings={"check_every": 30})
+    ann, listener, number = room.student(), Listener(), UUID(room.room)
+    await room.say(ann, "before")
+    await join(room, Listener())
+    log = room.deployment.platform.context("chat").own(Log)
+    find, looked, came = log.reached, asyncio.Event(), asyncio.Event()
+    reached = await find(number)
+    assert reached is not None
+    await log.renew(reached, reached.last_offset, new_id())
+
+    async def find_late(room_id: UUID) -> Reached | None:
+        found = await find(room_id)
+        looked.set()
+        await came.wait()
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(log, "reached", find_late)
+        late = asyncio.create_task(hub(room).catch_up(number))
+        await looked.wait()
+    await hub(room).catch_up(number)
+    await join(room, listener)
+    came.set()
+    await late
+    await room.say(ann, "after")
+
+    await eventually(lambda: any(message["type"] == "message" for message in listener.heard))
+
+
 async def test_command_gives_every_room_a_new_epoch(deploy: Deploy) -> None:
     """For a restore of which nothing that runs could know; it is an act."""
     room = await open_classroom(deploy)
@@ -205,6 +236,25 @@ async def test_removed_and_edited_texts_are_in_no_memory(deploy: Deploy) -> None
     assert "text" not in removed
     assert edited["text"] == "right"
     assert b"secret" not in b"".join(entry.body for entry in recovered.entries)
+
+
+async def test_edits_of_a_removed_message_do_not_say_it_any_more(deploy: Deploy) -> None:
+    """Who comes later learns that there were edits; of an edited one each says what the message says now."""
+    room = await open_classroom(deploy)
+    ann, listener = room.student(), Listener()
+    await join(room, listener)
+    for text in ("secret", "wrong"):
+        await room.say(ann, text)
+    for offset, text in ((1, "secret too"), (2, "wrong again"), (2, "right")):
+        await ann.call("PATCH", f"{room.path}/messages/{offset}", {"text": text})
+
+    await ann.call("DELETE", f"{room.path}/messages/1")
+    await listener.until(6)
+    later = Listener()
+    told = later.entries(await join(room, later))
+
+    assert [entry.get("text") for entry in told] == [None, "right", None, "right", "right", None]
+    assert [entry["type"] for entry in told] == ["message", "message", "edited", "edited", "edited", "removed"]
 
 
 async def _sent(room: Classroom) -> None:

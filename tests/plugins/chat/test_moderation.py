@@ -177,6 +177,22 @@ async def test_message_that_was_stored_is_not_held_as_well(deploy: Deploy) -> No
     assert (await room.teacher.call("GET", f"{room.path}/held"))["items"] == []
 
 
+async def test_message_that_was_held_is_not_stored_as_well(deploy: Deploy) -> None:
+    """Who sends it again when nothing is held any more is answered as before: what was refused does not come in."""
+    room = await open_classroom(deploy)
+    ann, bob = room.student(), room.student()
+    await room.say(bob, "first")
+    await room.rules(approval=True)
+    messages: tuple[dict[str, Any], ...] = ({"client_id": "x"}, {"client_id": "y", "reply_to": 1})
+    before = [await room.say(ann, "no", **message) for message in messages]
+    for held in (await room.teacher.call("GET", f"{room.path}/held"))["items"]:
+        await room.teacher.call("POST", f"{room.path}/held/{held['id']}/refuse", {"reason": "no"})
+    await room.rules(approval=False)
+
+    assert [await room.say(ann, "no", **message) for message in messages] == before
+    assert await room.texts(ann) == ["first"]
+
+
 async def test_filters_hold_drop_and_redact(deploy: Deploy) -> None:
     """One that fails or hangs holds the message: nothing passes unseen, and nothing is lost."""
     room = await open_classroom(deploy, plugins=[WordsPlugin], settings={"filter_timeout": 0.2})
@@ -306,6 +322,21 @@ async def test_signs_are_counted(deploy: Deploy) -> None:
     assert last == 5
 
 
+async def test_no_words_are_put_to_a_message(deploy: Deploy) -> None:
+    """They would be read by everybody before those who approve messages."""
+    room = await open_classroom(deploy)
+    ann = room.student()
+    await room.say(ann, "a")
+
+    for word in ("é", "👍no", "→так", "👍 no", "①"):
+        await ann.call("PUT", f"{room.path}/messages/1/reactions/{word}", expect=422)
+    for sign in ("👩‍🚀", "👋🏽", "🇦🇹", "™"):
+        await ann.call("PUT", f"{room.path}/messages/1/reactions/{sign}")
+
+    (said,) = await room.history(ann)
+    assert said["reactions"] == dict.fromkeys(("👩‍🚀", "👋🏽", "🇦🇹", "™"), 1)
+
+
 async def test_closed_room_is_for_reading(deploy: Deploy) -> None:
     """Nothing is said, edited or marked any more, and everything can be read."""
     room = await open_classroom(deploy)
@@ -373,6 +404,19 @@ async def test_who_is_named_or_answered_is_told(deploy: Deploy) -> None:
     (answered,) = await room.deployment.events.of(MessageAnswered)
     assert (named.user_id, named.author, named.offset, named.excerpt) == (bob.user, ann.user, 1, "hi bob")
     assert (answered.user_id, answered.author, answered.reply_to, answered.offset) == (ann.user, bob.user, 1, 2)
+
+
+async def test_who_was_put_out_is_told_nothing(deploy: Deploy) -> None:
+    """Of what is said behind them, whoever answers or names them."""
+    room = await open_classroom(deploy)
+    ann, bob = room.student(), room.student()
+    await room.say(ann, "hi")
+    await room.teacher.call("PUT", f"{room.path}/members/{ann.user}", {"banned": True})
+
+    await room.say(bob, "ann is out", reply_to=1, mentions=[str(ann.user)])
+
+    for event in (MemberMentioned, MessageAnswered):
+        assert await room.deployment.events.of(event) == []
 
 
 async def test_export_is_an_act_and_comes_in_three_forms(deploy: Deploy) -> None:

@@ -10,7 +10,7 @@ from aiohttp import WSMsgType
 from aiohttp._websocket.reader_py import WebSocketDataQueue, WebSocketReader
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_websocket import WebSocketError
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernel.http.sockets.codes import CloseCode
@@ -68,6 +68,7 @@ def theirs(data: bytes) -> tuple[list[tuple[int, bytes]], bool]:
         loop.close()
 
 
+@example([(0x01, b""), (0x81, b"")], b"\0\0\0\0", [])
 @given(_streams, _keys, st.lists(st.integers(0, 400), max_size=6))
 def test_reader_gets_what_aiohttps_gets_wherever_the_stream_is_cut(
     frames: list[Frame], key: bytes, cuts: list[int]
@@ -81,7 +82,9 @@ def test_reader_gets_what_aiohttps_gets_wherever_the_stream_is_cut(
 
     assert (messages, broken) == ours([data])
     expected, failed = theirs(data)
-    assert broken == failed
+    # After a first fragment that is empty aiohttp takes a new message, which RFC 6455 (5.4) forbids.
+    overlooked = any(first in (Opcode.TEXT, Opcode.BINARY) and not payload for first, payload in frames)
+    assert broken == failed or (broken and overlooked)
     if not broken:
         assert messages == expected
 

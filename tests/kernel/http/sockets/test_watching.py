@@ -12,6 +12,7 @@ from uuid import UUID
 
 import aiohttp
 import pytest
+from redis.asyncio import Redis
 
 from kernel import SIGNED_IN, CloseCode, FanOut, Principal, frame, new_id
 from kernel.http.settings import HttpSettings
@@ -151,6 +152,20 @@ async def test_connection_is_not_renewed_by_another_person_nor_by_a_ticket_that_
         assert await ws.receive_json() == {"type": "authentication-refused", "reason": refused}
         clock.advance(601)
         assert await ended(ws) == CloseCode.EXPIRED
+
+
+async def test_connection_stays_when_tickets_can_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told to try again; it has done nothing wrong, and neither has the plugin."""
+    stage, clock, person = Stage(), MovableClock(), new_id()
+    tickets = Tickets(None, clock)
+    async with signed_in(stage, person, clock, tickets) as ws:
+        with monkeypatch.context() as patched:
+            patched.setattr(tickets, "_redis", Redis(port=1, retry=None))
+            await ws.send_json({"type": "authenticate", "ticket": "x"})
+            assert await ws.receive_json() == {"type": "authentication-refused", "reason": "ticket"}
+
+        await ws.send_json({"type": "authenticate", "ticket": await tickets.issue(renewed(person, clock, "notes.read"))})
+        assert (await ws.receive_json())["type"] == "authenticated"
 
 
 async def test_connection_whose_renewal_lacks_the_permission_ends() -> None:
