@@ -14,9 +14,9 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
+from kernel.database.location import REHEARSAL
 from kernel.database.opening import DatabaseSettings, open_database
 from kernel.rehearsal import stage
-from kernel.rehearsal.copies import SUFFIX
 from kernel.testing.servers import PostgresServer
 from tests.kernel.cli import warm
 from tests.kernel.cli.conftest import Outcome, Terminal
@@ -138,7 +138,7 @@ def test_copy_on_postgresql_is_dropped(shop: Shop) -> None:
         connection = await asyncpg.connect(shop.database)
         try:
             schemas = await connection.fetch("SELECT nspname FROM pg_namespace UNION SELECT rolname FROM pg_roles")
-            return [name for (name,) in schemas if name.endswith(SUFFIX.replace("-", "_"))]
+            return [name for (name,) in schemas if name.endswith(REHEARSAL.replace("-", "_"))]
         finally:
             await connection.close()
 
