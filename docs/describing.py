@@ -32,13 +32,15 @@ def fields(kind: type[msgspec.Struct]) -> str:
 
 
 def comments(kind: type) -> dict[str, str]:
-    """Return field → what the comment `#:` behind it says."""
-    found = {}
+    """Return field, or member of an enumeration → what the comments `#:` above and behind it say."""
+    found: dict[str, str] = {}
+    above: list[str] = []
     for line in inspect.getsource(kind).splitlines():
-        name, colon, rest = line.strip().partition(":")
-        _, marked, comment = rest.partition("  #: ")
-        if colon and marked and name.isidentifier():
-            found[name] = comment.replace("|", r"\|")
+        code, marked, comment = line.strip().partition("#:")
+        said = [*above, comment.strip()] if marked else above
+        above = said if marked and not code else []
+        if said and (named := re.match(r"(\w+)(?::| =) ", code)):
+            found[named[1]] = " ".join(filter(None, said)).replace("|", r"\|")
     return found
 
 

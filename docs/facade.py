@@ -74,7 +74,7 @@ def _entry(name: str, value: object, home: ModuleType) -> str:
 def _class(name: str, kind: type) -> str:
     text = f"## {name}\n\n"
     if issubclass(kind, enum.Enum):
-        meanings = comments(kind) | _meanings(kind)
+        meanings = comments(kind)
         members = "".join(f"- `{one.name}` (`{one.value!r}`): {meanings.get(one.name, '')}\n" for one in kind)
         return f"{text}{inspect.getdoc(kind)}\n\n{members}\n"
     if issubclass(kind, msgspec.Struct):
@@ -85,12 +85,6 @@ def _class(name: str, kind: type) -> str:
     if dataclasses.is_dataclass(kind) and (told := comments(kind)):
         text += "".join(f"- `{field}`: {what}\n" for field, what in told.items()) + "\n"
     return text + methods(kind).replace("### ", f"### {name}.")
-
-
-def _meanings(kind: type) -> dict[str, str]:
-    """Return member of an enumeration → what the comment `#:` behind it says."""
-    lines = (one.strip().partition("  #: ") for one in inspect.getsource(kind).splitlines())
-    return {member.split(" = ")[0]: what for member, marked, what in lines if marked and " = " in member}
 
 
 def _call(function: object) -> str:

@@ -14,7 +14,7 @@ import importlib_metadata
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from kernel import errors
-from kernel.database.location import PLUGIN_NAME
+from kernel.database.location import PLUGIN_NAME, REHEARSAL
 from kernel.plugin import API_VERSION, Manifest, Plugin
 
 GROUP: Final = "lyceum.plugins"
@@ -22,6 +22,8 @@ BUNDLE: Final = "lyceum-platform"  # the distribution whose plugins `enabled = [
 ALL: Final = "*"
 #: Keys of the table `[plugins]`, which no plugin can have as its name.
 RESERVED: Final = frozenset({"enabled", "disabled", "optional"})
+#: Names that are ours: nothing closes what is counted for the kernel, and the platform has a distribution.
+OURS: Final = frozenset({"kernel", "platform"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,12 +179,18 @@ def _check_name(installed: Installed, manifest: Manifest) -> None:
             f"'{manifest.name}'; give both the same name",
             plugin=installed.name,
         )
-    if not PLUGIN_NAME.fullmatch(manifest.name) or manifest.name in RESERVED:
-        raise errors.InvalidPlugin(
-            f"'{manifest.name}' can not be the name of a plugin; use lower-case letters, digits and hyphens, "
-            f"and none of: {', '.join(sorted(RESERVED))}",
-            plugin=installed.name,
-        )
+    if (refusal := name_refusal(manifest.name)) is not None:
+        raise errors.InvalidPlugin(refusal, plugin=installed.name)
+
+
+def name_refusal(name: str) -> str | None:
+    """Return why no plugin can be called *name*, and what to do; None where one can."""
+    if PLUGIN_NAME.fullmatch(name) and name not in RESERVED | OURS and not name.endswith(REHEARSAL):
+        return None
+    return (
+        f"'{name}' can not be the name of a plugin; use lower-case letters, digits and hyphens, such as early-bird, "
+        f"no {REHEARSAL} at the end, and none of: {', '.join(sorted(RESERVED | OURS))}"
+    )
 
 
 def _check_api(name: str, manifest: Manifest) -> None:

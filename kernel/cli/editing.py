@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import tomlkit
+from tomlkit.container import OutOfOrderTableProxy
 from tomlkit.items import Array, Table
 
 from kernel import errors
@@ -35,21 +36,29 @@ def write(config: Config, files: Sequence[Path], lists: Lists) -> tuple[Path, ..
     """Write what *lists* change into the files that set it; return those files.
 
     Raises:
-        errors.InvalidSettings: the environment sets a list, or there is no file to write to.
+        errors.InvalidSettings: the environment sets a list, or there is no file that can be written; none was changed.
     """
     now = config.plugins
     changes = {"enabled": (now.enabled, lists.enabled), "disabled": (now.disabled, lists.disabled)}
     targets = {key: _target(config, files, key) for key, (old, new) in changes.items() if old != new}
-    for key, file in targets.items():
-        file.write_text(edited(file.read_text(encoding="utf-8"), key, changes[key][1]), encoding="utf-8")
-    return tuple(dict.fromkeys(targets.values()))
+    texts: dict[Path, str] = {}
+    try:
+        for key, file in targets.items():
+            texts[file] = edited(texts.get(file) or file.read_text(encoding="utf-8"), key, changes[key][1])
+        for file, text in texts.items():
+            file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise errors.InvalidSettings(
+            f"{error.filename} can not be written ({error.strerror}); change [plugins] as somebody who may"
+        ) from error
+    return tuple(texts)
 
 
 def edited(text: str, key: str, names: Sequence[str]) -> str:
     """Return the TOML *text* with exactly *names* in the array *key* of `[plugins]`, comments and order kept."""
     document = tomlkit.parse(text)
     plugins = document.setdefault("plugins", tomlkit.table())
-    if not isinstance(plugins, Table):
+    if not isinstance(plugins, Table | OutOfOrderTableProxy):  # the latter where others stand between its parts
         raise errors.InvalidSettings("[plugins] is not a table; write it as a section of its own")
     array = plugins.setdefault(key, tomlkit.array())
     if not isinstance(array, Array):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -34,14 +35,15 @@ def new(name: str, summary: str | None, provides: str | None, contributes: tuple
     if summary is None and provides is None and not contributes and sys.stdin.isatty():
         summary, provides, contributes = _ask()
     try:
-        wish = Wish(name=name, summary=summary or f"The plugin {name}", provides=provides, contributes=contributes)
+        told = (summary or f"The plugin {name}").strip().rstrip(".")  # which the templates add
+        wish = Wish(name=name, summary=told, provides=provides, contributes=tuple(dict.fromkeys(contributes)))
         files = write(wish, folder)
     except Unwritable as error:
         raise click.ClickException(str(error)) from error
     for file in files:
         click.echo(file)
     click.echo(
-        f"\nNext: cd {folder / wish.distribution} && pip install -e '.[test]' && pytest\n"
+        f"\nNext: cd {shlex.quote(str(folder / wish.distribution))} && pip install -e '.[test]' && pytest\n"
         f"Then read its README.md, and `lyceum plugins check {name}`.",
         err=True,
     )

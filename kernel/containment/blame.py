@@ -74,14 +74,25 @@ def is_meant(error: BaseException) -> bool:
     return isinstance(error, _MEANT)
 
 
-def is_outage(error: BaseException) -> bool:
+def is_outage(error: BaseException, within: frozenset[int] = frozenset()) -> bool:
     """Return whether *error* came of an outage of what all plugins share: it is no plugin's doing."""
+    if id(error) in within:  # `raise error from error` leads round in a circle
+        return False
+    within |= {id(error)}
     if isinstance(error, BaseExceptionGroup):
-        return all(map(is_outage, error.exceptions))
+        return all(is_outage(one, within) for one in error.exceptions)
     lost = isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
     if lost or isinstance(error, _OUTAGES):
         return True
-    return error.__cause__ is not None and is_outage(error.__cause__)
+    return error.__cause__ is not None and is_outage(error.__cause__, within)
+
+
+def told(error: BaseException) -> str:
+    """Return the type of *error* and what it says; a plugin's own may fail even at that."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return f"{type(error).__name__}, which can not say what it is"
 
 
 def _places(kind: type) -> Iterator[str]:

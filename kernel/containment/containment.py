@@ -9,7 +9,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from kernel.clock import Clock, SystemClock
-from kernel.containment.blame import Owners, is_meant, is_outage
+from kernel.containment.blame import Owners, is_meant, is_outage, told
 from kernel.containment.breaker import Breaker, Fault
 from kernel.containment.settings import ContainmentSettings
 
@@ -54,8 +54,7 @@ class Containment:
             return
         if isinstance(error, TimeoutError) and self._owners.waits_for_a_server(error):
             return  # the plugin's own limit of time, and a database that is silent
-        told = f"{what}: {type(error).__name__}: {error}"[:LONGEST]
-        self.of(self._owners.culprit(error) or plugin).count(fault, told, who)
+        self.of(self._owners.culprit(error) or plugin).count(fault, f"{what}: {told(error)}"[:LONGEST], who)
 
     def blocked(self, plugin: str, seconds: float) -> None:
         """Count that *plugin* kept everybody waiting."""

@@ -15,6 +15,8 @@ Dialect = Literal["postgresql", "sqlite"]
 
 #: Of every plugin: without underscores, so that the names of two schemas differ where those of their plugins do.
 PLUGIN_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+#: Behind a plugin's name: the copy on which its upgrade is rehearsed, and which is dropped then.
+REHEARSAL: Final = "-rehearsal"
 _NAME_LIMIT: Final = 63  # bytes of a PostgreSQL identifier; it cuts longer ones in silence
 
 

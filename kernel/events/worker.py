@@ -24,6 +24,7 @@ from structlog.contextvars import bound_contextvars
 from structlog.typing import FilteringBoundLogger
 
 from kernel.clock import Clock
+from kernel.containment.blame import told
 from kernel.containment.breaker import Fault
 from kernel.containment.containment import Containment
 from kernel.correlation import Cause, caused_by
@@ -317,4 +318,4 @@ def delay_after(attempts: int, settings: EventSettings) -> float:
 def _describe(error: Exception, settings: EventSettings) -> str:
     if isinstance(error, TimeoutError) and not error.args:
         return f"the handler did not end within {settings.handler_timeout:g} s"
-    return f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
+    return told(error)[:LONGEST_ERROR]

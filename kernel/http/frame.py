@@ -116,14 +116,14 @@ class Frame:
         response = self.shared.failures.answer(request.http, error, self.log, self.error_response)
         if response.status == problems.Internal.status:
             self.shared.containment.failed(
-                self.plugin, Fault.REQUEST, error, what=self._name(request), who=_who(request)
+                self.plugin, Fault.REQUEST, error, what=self._name(request), who=who(request)
             )
         return response
 
     def _late(self, request: Request, error: BaseException) -> problems.Problem:
         if not request.http.content.at_eof():
             return problems.BodyTimeout()
-        self.shared.containment.late(self.plugin, error, what=self._name(request), who=_who(request))
+        self.shared.containment.late(self.plugin, error, what=self._name(request), who=who(request))
         return problems.Timeout(f"It may take {self.timeout:g} s. Whether it took effect is not known.")
 
     def _name(self, request: Request) -> str:
@@ -148,7 +148,8 @@ class Frame:
         )
 
 
-def _who(request: Request) -> str:
+def who(request: Request) -> str:
+    """Return the one caller whose faults count together: a person, or a stranger's address."""
     return address_key(request.address) if request.caller is None else str(request.caller.id)
 
 

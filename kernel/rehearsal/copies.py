@@ -13,11 +13,10 @@ from typing import Final
 
 import asyncpg
 
-from kernel.database.location import DatabaseSettings, Location
+from kernel.database.location import REHEARSAL, DatabaseSettings, Location
 from kernel.database.migrations import Target, upgrade
 from kernel.database.postgres import connect
 
-SUFFIX: Final = "-rehearsal"
 #: Columns that can be copied, table by table; what is computed from others is computed again.
 _COLUMNS: Final = """
     SELECT table_name, array_agg(quote_ident(column_name) ORDER BY ordinal_position)
@@ -47,7 +46,7 @@ async def copied(target: Target) -> AsyncIterator[Target]:
             await asyncio.to_thread(_copy_file, location.file, copy.location.file)
             yield copy
         return
-    copy = replace(target, plugin=f"{target.plugin}{SUFFIX}")
+    copy = replace(target, plugin=f"{target.plugin}{REHEARSAL}")
     await _drop(copy.location)  # what a rehearsal left that was killed
     try:
         await upgrade([copy])

@@ -64,7 +64,7 @@ def _specification(wanted: str) -> str:
                 f"{wanted!r} is neither NAME==VERSION nor a path; write lyceum-earlybird==2.0 or ./lyceum-earlybird",
                 param_hint="--upgrade",
             )
-        return wanted
+        return str(Path(wanted).absolute())  # pip takes a folder's bare name for a distribution of the index
     name, version = pinned.groups()
     catalogue = Catalogue.read()
     return f"{catalogue.any(name).distribution if name in catalogue else name}=={version}"

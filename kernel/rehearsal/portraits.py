@@ -24,7 +24,7 @@ class PluginPortrait(msgspec.Struct, frozen=True, kw_only=True):
     wants: tuple[str, ...]
     events: dict[str, dict[str, Any]]  #: wire name → JSON Schema of what it publishes
     listens: tuple[str, ...] = ()  #: wire names of the events that it handles
-    routes: dict[str, str] = {}  #: method and path → permission
+    routes: dict[str, str] = {}  #: method and path → permission; a WebSocket's method is WS
     pages: tuple[str, ...] = ()
     permissions: dict[str, tuple[str, ...]] = {}  #: name → roles that have it by default
     heads: tuple[str, ...] = ()  #: the newest revisions of its own history; none without tables
@@ -80,7 +80,8 @@ def _plugin(member: Member) -> PluginPortrait:
     if member.running is None or not member.alive:
         return msgspec.structs.replace(found, failed=member.reason or str(member.state))
     declared = member.running.declarations
-    permissions = (str(route.permission) for route in declared.routes)
+    # in the order of `routes`
+    permissions = (*(one.permission for one in declared.routes), *(one.permission for one in declared.sockets))
     return msgspec.structs.replace(
         found,
         listens=tuple(sorted({handler.event.name for handler in declared.event_handlers})),

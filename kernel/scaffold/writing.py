@@ -12,13 +12,16 @@ from typing import Final
 import jinja2
 from packaging.version import Version
 
-from kernel.database.location import PLUGIN_NAME
-from kernel.discovery import BUNDLE
+from kernel import errors
+from kernel.database.location import schema_name
+from kernel.discovery import BUNDLE, Catalogue, name_refusal
 from kernel.plugin import API_VERSION
 from kernel.scaffold.choices import contributed, replaceable
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 SUFFIX: Final = ".jinja"
+#: What ends a text in Python or TOML, or means something in it: the summary stands in both.
+_QUOTES: Final = frozenset('"\\')
 
 
 class Unwritable(Exception):
@@ -35,10 +38,17 @@ class Wish:
     contributes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if PLUGIN_NAME.fullmatch(self.name) is None:
+        if refusal := name_refusal(self.name):
+            raise Unwritable(refusal)
+        try:
+            schema_name(self.name)
+        except errors.InvalidPlugin as error:
+            raise Unwritable(error.message) from error
+        if self.name in Catalogue.read().bundled():
+            raise Unwritable(f"a plugin of the platform is called {self.name!r}; call yours acme-{self.name}, say")
+        if not self.summary.isprintable() or _QUOTES & set(self.summary):
             raise Unwritable(
-                f"the name {self.name!r} can not be a plugin's; use lower-case letters and digits, in words joined by "
-                "hyphens, such as early-bird"
+                f'the summary {self.summary!r} is no plain sentence; leave out what breaks lines, " and \\'
             )
 
     @property
@@ -59,16 +69,20 @@ def write(wish: Wish, parent: Path) -> list[Path]:
     """Write the distribution into a new folder of *parent*; return its files.
 
     Raises:
-        Unwritable: there is something in the folder already; nothing was written.
+        Unwritable: there is such a folder already, or it can not be written.
     """
     folder = parent / wish.distribution
-    if folder.exists():
-        raise Unwritable(f"{folder} exists already; choose another name, or another folder by --folder")
-    files = dict(_rendered(wish))
-    for path, text in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        (folder / path).write_text(text, encoding="utf-8")
-    return sorted(folder / path for path in files)
+    files = {folder / path: text for path, text in _rendered(wish)}
+    try:
+        folder.mkdir(parents=True)
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+    except FileExistsError as error:
+        raise Unwritable(f"{folder} exists already; choose another name, or another folder by --folder") from error
+    except OSError as error:
+        raise Unwritable(f"{folder} can not be written ({error.strerror}); choose another by --folder") from error
+    return sorted(files)
 
 
 def _rendered(wish: Wish) -> Iterator[tuple[Path, str]]:

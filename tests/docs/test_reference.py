@@ -75,6 +75,17 @@ def test_what_a_contract_says_over_http_is_described(reference: dict[str, str]) 
     assert "'not-yet-valid'" in page
 
 
+def test_what_is_said_of_a_field_stands_in_its_row(reference: dict[str, str]) -> None:
+    """Whether it is written behind the field or above it; and so it is with the members of an enumeration."""
+    page = reference["capabilities/auth"]
+
+    assert "| `new` | `bool` | yes | whether the account was made now |" in page
+    assert (
+        "| `adopts` | `bool` | no | Whether the address alone leads to an account that is there. False unless" in page
+    )
+    assert "- `TRY_LATER` (`1013`): the plugin rests after failures\n" in reference["api/kernel"]
+
+
 def test_every_event_has_a_page(reference: dict[str, str]) -> None:
     """Each of which a schema is committed."""
     assert {f"events/{name}" for name in committed()} == {

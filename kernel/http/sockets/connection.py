@@ -49,7 +49,7 @@ class Terms:
     frames: int  #: that one connection may send in so many
     seconds: int
     hear: Callable[[Connection, Listener, bytes], Awaitable[None]]  #: never raises but to be cancelled
-    tell_closed: Callable[[Listener, int], None]  #: never raises
+    tell_closed: Callable[[Connection, Listener, int], None]  #: never raises
     pulse: Pulse
     metrics: SocketMetrics
 
@@ -72,11 +72,20 @@ class Connection(asyncio.Protocol):
         "_until",
         "id",
         "principal",
+        "who",
     )
 
-    def __init__(self, terms: Terms, id: str, principal: Principal | None) -> None:  # noqa: A002 - as `Request` has it
+    def __init__(
+        self,
+        terms: Terms,
+        id: str,  # noqa: A002 - as `Request` has it
+        principal: Principal | None,
+        *,
+        who: str,
+    ) -> None:
         self.id = id  #: of the request that opened it
         self.principal = principal  #: who is signed in; another object once the client has renewed it
+        self.who = who  #: whose faults count together: a person, or a stranger's address
         self._terms = terms
         self._transport: asyncio.Transport | None = None
         self._early = b""  # sent before it was accepted
@@ -254,4 +263,4 @@ class Connection(asyncio.Protocol):
         listener = self._listener
         if self._code is not None and self._task is None and listener is not None:
             self._listener = None
-            self._terms.tell_closed(listener, self._code)
+            self._terms.tell_closed(self, listener, self._code)

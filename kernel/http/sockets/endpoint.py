@@ -18,7 +18,7 @@ from kernel.containment.breaker import Fault
 from kernel.correlation import Cause, set_cause
 from kernel.http import problems
 from kernel.http.callers import check_permission, permits
-from kernel.http.frame import Frame, Shared
+from kernel.http.frame import Frame, Shared, who
 from kernel.http.limits import GeneralLimit, address_key
 from kernel.http.principal import Principal
 from kernel.http.request import Request
@@ -103,7 +103,7 @@ class SocketEndpoint:
         accepted = accepting(request.http)
         if self._watch.pulse.draining:
             raise problems.Unavailable("This process stops; connect again.", headers={"Retry-After": "1"})
-        connection = Connection(self._terms, str(request.id), request.caller)
+        connection = Connection(self._terms, str(request.id), request.caller, who=who(request))
         listener = await self._socket.opener(request, connection)
         self._hand_over(request, connection, listener, accepted)
         return SwitchedResponse()
@@ -143,12 +143,12 @@ class SocketEndpoint:
         except asyncio.CancelledError as error:
             if deadlines.runs(task):  # not the deadline: the process stops
                 raise
-            self._shared.containment.late(self._frame.plugin, error, what=self._name, who=_who(connection))
+            self._shared.containment.late(self._frame.plugin, error, what=self._name, who=connection.who)
             connection.close(CloseCode.INTERNAL, "it took too long")
         except InvalidMessage as error:
             connection.close(CloseCode.POLICY, str(error))
         except Exception as error:
-            self._failed(error, _who(connection))
+            self._failed(error, connection.who)
             connection.close(CloseCode.INTERNAL, "it has been logged")
         finally:
             deadlines.end(task)
@@ -179,16 +179,12 @@ class SocketEndpoint:
         left = None if fresh.expires is None else int((fresh.expires - self._shared.clock.now()).total_seconds())
         return connection.send(_encode(Authenticated(expires_in=left)))
 
-    def _tell_closed(self, listener: Listener, code: int) -> None:
+    def _tell_closed(self, connection: Connection, listener: Listener, code: int) -> None:
         try:
             listener.closed(code)
         except Exception as error:
-            self._failed(error, "")
+            self._failed(error, connection.who)
 
     def _failed(self, error: Exception, who: str) -> None:
         self._frame.log.error("socket listener failed", action="socket-failed", route=self._frame.route, exc_info=error)
         self._shared.containment.failed(self._frame.plugin, Fault.REQUEST, error, what=self._name, who=who)
-
-
-def _who(connection: Connection) -> str:
-    return "" if connection.principal is None else str(connection.principal.id)

@@ -44,8 +44,8 @@ def events(booted: Booted) -> Iterator[Finding]:
     """Events of its own bear its name."""
     subject = booted.subject
     for event in subject.manifest.publishes:
-        if not event.__module__.startswith(f"{CONTRACTS}.") and not event.name.startswith(subject.prefixes):
-            own = subject.prefixes[0]
+        if not event.__module__.startswith(f"{CONTRACTS}.") and not event.name.startswith(subject.event_prefixes):
+            own = subject.event_prefixes[0]
             yield broken(f"the event '{event.name}' bears a name that belongs to others; begin it with '{own}'")
 
 

@@ -64,9 +64,14 @@ class Subject:
 
     @property
     def prefixes(self) -> tuple[str, ...]:
-        """Return what the names of its events and permissions begin with."""
-        names = {self.name, *(one.name for one in self.manifest.provides)}
-        return tuple(f"{name}." for name in sorted(names))
+        """Return what the names of its permissions begin with: its own, or a capability's that it provides."""
+        names = (self.name, *sorted(one.name for one in capabilities(self.manifest)))
+        return tuple(f"{name}." for name in dict.fromkeys(names))
+
+    @property
+    def event_prefixes(self) -> tuple[str, ...]:
+        """Return what the wire names of its events begin with, in which there are no hyphens."""
+        return tuple(prefix.replace("-", "_") for prefix in self.prefixes)
 
     async def place(self) -> Place:
         """Return where a new, empty database is."""

@@ -167,8 +167,16 @@ def test_name_that_is_no_name_is_refused(site: Path) -> None:
 
     assert refusal(["Chess_1"], errors.InvalidPlugin) == (
         "Chess_1: 'Chess_1' can not be the name of a plugin; use lower-case letters, digits and hyphens, "
-        "and none of: disabled, enabled, optional"
+        "such as early-bird, no -rehearsal at the end, and none of: disabled, enabled, kernel, optional, platform"
     )
+
+
+@pytest.mark.parametrize("name", ["enabled", "kernel", "platform", "chess-rehearsal"])
+def test_name_that_means_something_else_is_refused(site: Path, name: str) -> None:
+    """A key of the configuration, what is never closed, what we are installed as, and what rehearsals drop."""
+    install(site, "acme", {name: simple(name)})
+
+    assert f"'{name}' can not be the name of a plugin" in refusal([name], errors.InvalidPlugin)
 
 
 def test_other_kernel_api_is_refused(site: Path) -> None:

@@ -56,7 +56,11 @@ class Shop(Plugin):
             """List the goods."""
             return []
 
+        async def watch(connection: Connection) -> None:
+            """Watch the goods."""
+
         yield get("/goods", list_goods, permission=PUBLIC)
+        yield socket("/watch", watch, permission=SIGNED_IN)
 '''
 FIRST: Final = """
 import sqlalchemy as sa

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,22 @@ def test_edit_makes_what_is_missing() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[plugins]\nenabled = ["*"]\n\n[providers]\n\n[plugins.mail]\nport = 25\n',
+        '[plugins.mail]\nport = 25\n\n[providers]\n\n[plugins]\nenabled = ["*"]\ndisabled = []\n',
+        "[plugins.mail]\nport = 25\n\n[providers]\n\n[plugins.chat]\n",
+    ],
+)
+def test_edit_finds_the_section_wherever_its_parts_stand(text: str) -> None:
+    """Other sections may stand between the lists and the settings of a plugin."""
+    changed = edited(text, "disabled", ["chat"])
+
+    assert [line for line in text.splitlines() if line not in changed.splitlines()] in ([], ["disabled = []"])
+    assert tomllib.loads(changed)["plugins"] == tomllib.loads(text)["plugins"] | {"disabled": ["chat"]}
+
+
 def files(folder: Path, *texts: str) -> list[Path]:
     found = [folder / f"{place}.toml" for place, _ in enumerate(texts)]
     for file, text in zip(found, texts, strict=True):
@@ -101,6 +118,30 @@ def test_write_refuses_what_the_environment_decides(tmp_path: Path) -> None:
     with pytest.raises(errors.InvalidSettings, match=r"^\[plugins\] disabled is set by LYCEUM_PLUGINS__DISABLED; "):
         write(config, named, Lists(enabled=("*", "acme"), disabled=("mail",)))
     assert named[0].read_text() == TEXT
+
+
+def test_write_changes_all_files_or_none(tmp_path: Path) -> None:
+    """A list that can not be changed keeps the other from being changed as well."""
+    first, second = named = files(tmp_path, '[plugins]\nenabled = ["*"]\n', 'plugins = { disabled = ["mail"] }\n')
+
+    with pytest.raises(errors.InvalidSettings, match=r"^\[plugins\] is not a table"):
+        write(load(named, {}), named, Lists(enabled=("*", "acme"), disabled=("mail", "chat")))
+
+    assert first.read_text() == '[plugins]\nenabled = ["*"]\n'
+    assert second.read_text() == 'plugins = { disabled = ["mail"] }\n'
+
+
+def test_write_names_the_file_that_can_not_be_written(tmp_path: Path) -> None:
+    """With the reason, and what to do."""
+    (file,) = named = files(tmp_path, TEXT)
+    config = load(named, {})
+    file.unlink()
+    file.mkdir()  # which not even root can write to
+
+    with pytest.raises(
+        errors.InvalidSettings, match=r"0\.toml can not be written \(Is a directory\); change \[plugins\]"
+    ):
+        write(config, named, Lists(enabled=("*",), disabled=()))
 
 
 def test_write_needs_a_file() -> None:

@@ -147,11 +147,46 @@ def _contract(name: str) -> ModuleType:
 
 
 def test_name_that_no_plugin_can_have_is_refused(terminal: Terminal, tmp_path: Path) -> None:
-    """Before anything is written, with what a name looks like."""
-    done = terminal.type("plugins", "new", "Early_Owl", "--folder", str(tmp_path))
+    """Before anything is written, with what a name looks like: also one that would take the place of our own code."""
+    long = "owl" * 21
+    refusals = {
+        "Early_Owl": "'Early_Owl' can not be the name of a plugin; use lower-case letters, digits and hyphens",
+        "platform": "'platform' can not be the name of a plugin",  # its distribution would be ours
+        "payments": "a plugin of the platform is called 'payments'; call yours acme-payments, say",
+        long: f"the name {long!r} can not name a database schema; use up to 61 ",
+    }
+    for name, told in refusals.items():
+        done = terminal.type("plugins", "new", name, "--folder", str(tmp_path / "new"))
+        assert (done.code, told in done.err) == (1, True), done.err
 
-    assert "the name 'Early_Owl' can not be a plugin's; use lower-case letters and digits" in done.err
-    assert not (tmp_path / "lyceum-Early_Owl").exists()
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("summary", ['Says "hoot"', "Hoots \\N{x}", 'Hoots"""\nimport os', "Hoots\r\n"])
+def test_summary_that_would_be_code_is_refused(terminal: Terminal, tmp_path: Path, summary: str) -> None:
+    """It stands in Python and in TOML."""
+    done = terminal.type("plugins", "new", "owl", "--summary", f"{summary}!", "--folder", str(tmp_path))
+
+    assert (done.code, 'is no plain sentence; leave out what breaks lines, " and \\' in done.err) == (1, True), done.err
+    assert not (tmp_path / "lyceum-owl").exists()
+
+
+def test_what_is_said_twice_is_written_once(terminal: Terminal, tmp_path: Path) -> None:
+    """The same contribution, and the full stop of a sentence."""
+    twice = ("--contributes", "price_rule") * 2
+    terminal.type("plugins", "new", "owl", "--summary", "It’s an owl.", *twice, "--folder", str(tmp_path))
+
+    written = (tmp_path / "lyceum-owl" / "lyceum_owl" / "__init__.py").read_text(encoding="utf-8")
+    assert "provides=(PRICE_RULE, PERSONAL_DATA)," in written
+    assert written.startswith('"""It’s an owl."""\n')
+
+
+def test_folder_that_can_not_be_written_is_named(terminal: Terminal, tmp_path: Path) -> None:
+    """With the reason, and what to do."""
+    (tmp_path / "file").touch()
+    done = terminal.type("plugins", "new", "owl", "--folder", str(tmp_path / "file" / "more"))
+
+    assert "lyceum-owl can not be written (Not a directory); choose another by --folder" in done.err
 
 
 def test_nothing_is_overwritten(terminal: Terminal, tmp_path: Path) -> None:

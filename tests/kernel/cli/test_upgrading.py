@@ -14,9 +14,9 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
+from kernel.database.location import REHEARSAL
 from kernel.database.opening import DatabaseSettings, open_database
 from kernel.rehearsal import stage
-from kernel.rehearsal.copies import SUFFIX
 from kernel.testing.servers import PostgresServer
 from tests.kernel.cli import warm
 from tests.kernel.cli.conftest import Outcome, Terminal
@@ -138,7 +138,7 @@ def test_copy_on_postgresql_is_dropped(shop: Shop) -> None:
         connection = await asyncpg.connect(shop.database)
         try:
             schemas = await connection.fetch("SELECT nspname FROM pg_namespace UNION SELECT rolname FROM pg_roles")
-            return [name for (name,) in schemas if name.endswith(SUFFIX.replace("-", "_"))]
+            return [name for (name,) in schemas if name.endswith(REHEARSAL.replace("-", "_"))]
         finally:
             await connection.close()
 
@@ -186,6 +186,8 @@ def test_rows_that_a_migration_loses_are_counted(shop: Shop) -> None:
         (("shop.sold.v1", "shop.sold.v2"), "shop", "refused", "publishes shop.sold.v1, which neighbour handle"),
         (('yield get("/goods"', 'yield get("/wares"'), "shop", "look", "gone: GET /api/v1/shop/goods"),
         (("permission=PUBLIC", "permission=SIGNED_IN"), "shop", "look", "GET /api/v1/shop/goods needs "),
+        (('socket("/watch"', 'socket("/see"'), "shop", "look", "gone: WS /api/v1/shop/watch"),
+        (("permission=SIGNED_IN", "permission=PUBLIC"), "shop", "look", "WS /api/v1/shop/watch needs "),
         (('roles=("admin",)', 'roles=("admin", "student")'), "shop", "look", "student gets the permission shop.sell"),
         (
             (
@@ -243,6 +245,27 @@ def test_what_can_not_be_fetched_is_named(shop: Shop, wanted: str, told: str, mo
 
     assert done.code != 0
     assert told in done.err
+
+
+@pytest.mark.sqlite_only
+def test_folder_is_taken_from_the_disk_however_it_is_written(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its bare name too, which pip would take for that of whatever somebody has published under it."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    (shop.folder / "sample-shop").mkdir()  # and nothing in it that could be installed
+
+    for wanted in ("sample-shop", "./sample-shop"):
+        done = shop.plan(wanted)
+        assert f"pip could not get {shop.folder / 'sample-shop'}: " in done.err
+        assert "is not installable" in done.err
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.usefixtures("process_of_its_own")
+def test_plugin_that_prints_is_rehearsed_like_any_other(shop: Shop) -> None:
+    """What it says as it is imported is not taken for what was seen."""
+    chatty = release(shop.folder, "1.1", ("import click\n", 'import click\nprint("here I am")\n'))
+
+    assert shop.verdicts(chatty)["shop"]["verdict"] == "fine"
 
 
 @pytest.mark.sqlite_only

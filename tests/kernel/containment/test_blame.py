@@ -114,6 +114,26 @@ def test_outage_remains_one_whatever_it_is_wrapped_in(containment: Containment) 
     assert fail(containment, mixed) == {"garden": {Fault.REQUEST: 1}}
 
 
+class Speechless(Exception):
+    """Fails even as it is told."""
+
+    def __str__(self) -> str:
+        raise AttributeError("no text")
+
+
+def test_error_that_can_not_be_told_is_a_fault_like_any_other(containment: Containment) -> None:
+    """Whoever reports it has others to serve."""
+    assert fail(containment, Speechless()) == {"garden": {Fault.REQUEST: 1}}
+
+
+def test_error_that_is_its_own_cause_is_a_fault_like_any_other(containment: Containment) -> None:
+    """`raise error from error` is a slip that anybody can make."""
+    error = ValueError("a stone")
+    error.__cause__ = error
+
+    assert fail(containment, error) == {"garden": {Fault.REQUEST: 1}}
+
+
 async def test_time_is_lost_by_the_plugin_that_was_waited_for(
     containment: Containment, fields: tuple[ModuleType, ModuleType]
 ) -> None:

@@ -16,6 +16,7 @@ from kernel.database import Command, Query, Session
 from kernel.database.tables import inbox, outbox
 from kernel.events.settings import EventSettings
 from kernel.events.worker import TOGETHER, TOGETHER_SECONDS, Row, _following, delay_after
+from tests.kernel.containment.test_blame import Speechless
 from tests.kernel.events.house import House, Note, Opened, Sold, ids, sales, until, write_down
 
 ATTEMPTS = Query(sa.select(inbox.c.attempts).order_by(inbox.c.seq), int)
@@ -80,6 +81,21 @@ async def test_later_events_of_the_key_wait_behind_a_failed_one_and_other_keys_p
 
     assert held == [Note("bob", 10), Note("bob", 11)]
     assert await process.noted() == held + sales(3, "ada")
+
+
+async def test_event_whose_error_can_not_be_told_is_dead_all_the_same(house: House) -> None:
+    """Else it would be tried for ever, and nobody would learn of it."""
+
+    async def fail(session: Session, delivery: Delivery[Sold]) -> None:
+        raise Speechless
+
+    process = await house.process(ledger=[on(Sold, fail, name="note")], settings=EventSettings(attempts=1))
+
+    await process.sell(1)
+    await process.runtime.settle()
+
+    [dead] = await process.runtime.administration.dead()
+    assert dead.last_error == "Speechless, which can not say what it is"
 
 
 async def test_event_that_fails_too_often_is_dead_and_lets_later_ones_pass(house: House) -> None:

@@ -15,7 +15,7 @@ from kernel import Event
 from kernel.discovery import Catalogue
 from kernel.testing.conformance import Verdict
 from kernel.testing.conformance.examination import examine
-from kernel.testing.conformance.subject import find_subject
+from kernel.testing.conformance.subject import Subject, find_subject
 from kernel.testing.ends import SqliteEnd
 
 Change = tuple[str, str]  #: what stands there, and what takes its place
@@ -212,12 +212,15 @@ class Acme:
 
     async def examine(self, samples: Sequence[Event] = ()) -> list[Verdict]:
         """Return the verdicts on it."""
+        return [verdict async for verdict in examine(self.subject(samples))]
+
+    def subject(self, samples: Sequence[Event] = ()) -> Subject:
+        """Return it as it is examined, on databases of its own."""
         catalogue = Catalogue.read()
         folder = self.site.parent / uuid4().hex
         folder.mkdir()
         installed = catalogue.get("acme", where="a test")
-        subject = find_subject(catalogue, installed, SqliteEnd(folder, {}), samples=samples)
-        return [verdict async for verdict in examine(subject)]
+        return find_subject(catalogue, installed, SqliteEnd(folder, {}), samples=samples)
 
     async def breaches(self) -> list[tuple[str, str]]:
         """Return the rules that it breaks, with the remedies."""

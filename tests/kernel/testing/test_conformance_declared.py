@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
+from kernel.contracts.chat import CHAT
+from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.testing.samples import PERSON, sample_event
 from tests.kernel.testing.acme import Acme, Change
 
@@ -92,14 +95,27 @@ async def test_hook_that_does_not_exist_is_no_hook(acme: Acme) -> None:
     assert ("hooks", "'permisions' is not a hook; did you mean 'permissions'?") in await acme.breaches()
 
 
-async def test_event_of_its_own_bears_its_name(acme: Acme) -> None:
-    """Whoever reads the log knows whose it is."""
-    acme.install(("acme.note_taken.v1", "auth.note_taken.v1"))
+@pytest.mark.parametrize("owner", ["auth", "personal_data"])
+async def test_event_of_its_own_bears_its_name(acme: Acme, owner: str) -> None:
+    """Whoever reads the log knows whose it is: what many contribute to is nobody's name."""
+    acme.install(("acme.note_taken.v1", f"{owner}.note_taken.v1"))
     found = dict(await acme.breaches())
 
     assert (
-        "the event 'auth.note_taken.v1' bears a name that belongs to others; begin it with 'acme.'" in found["events"]
+        f"the event '{owner}.note_taken.v1' bears a name that belongs to others; begin it with 'acme.'"
+        in found["events"]
     )
+
+
+async def test_name_with_a_hyphen_has_an_underscore_in_its_events(acme: Acme) -> None:
+    """Wire names know no hyphens, permissions do."""
+    acme.install()
+    subject = acme.subject()
+    manifest = dataclasses.replace(subject.manifest, name="night-owl", provides=(CHAT, PERSONAL_DATA))
+    owl = dataclasses.replace(subject, discovered=dataclasses.replace(subject.discovered, manifest=manifest))
+
+    assert owl.event_prefixes == ("night_owl.", "chat.")
+    assert owl.prefixes == ("night-owl.", "chat.")
 
 
 async def test_schema_is_committed(acme: Acme) -> None:

@@ -38,6 +38,8 @@ class Echo:
     def closed(self, code: int) -> None:
         self._stage.closed.append(code)
         self._stage.told.set()
+        if b"bad end" in self._stage.heard:
+            raise ZeroDivisionError("it ends badly")
 
 
 @dataclass

@@ -184,6 +184,20 @@ async def test_listener_that_breaks_ends_its_own_connection_alone() -> None:
     assert stage.closed[0] == CloseCode.INTERNAL
 
 
+@pytest.mark.parametrize("message", ["break", "bad end"])
+async def test_stranger_who_breaks_connections_closes_the_plugin_for_nobody(message: str) -> None:
+    """Whether by what is said or by going: all that comes from one address has a quarter in what closes a plugin."""
+    stage, containment = Stage(), Containment(ContainmentSettings(faults=4))
+    async with serving(sockets=[stage.socket()], containment=containment) as client:
+        for _ in range(8):
+            async with client.ws_connect(PATH) as ws:
+                await ws.send_str(message)
+                await ws.receive()
+
+    assert containment.of("notes").counts[Fault.REQUEST] == 8
+    assert not containment.of("notes").rests()
+
+
 async def test_plugin_in_quarantine_opens_nothing_and_hears_nothing() -> None:
     """503 before the upgrade; who is connected already is asked to come later."""
     stage, containment = Stage(), Containment(ContainmentSettings(faults=1))
