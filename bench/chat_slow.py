@@ -104,8 +104,8 @@ def show(alone: Sequence[Seen], beside: Sequence[Seen], console: Console) -> boo
 
 
 @click.command()
-@click.option("--rounds", default=3, show_default=True, help="Rounds with and without the slow client.")
-@click.option("--seconds", default=20, show_default=True, help="Length of one measurement.")
+@click.option("--rounds", default=5, show_default=True, help="Rounds with and without the slow client.")
+@click.option("--seconds", default=15, show_default=True, help="Length of one measurement.")
 def main(rounds: int, seconds: int) -> None:
     """Measure with and without the slow client; exit with 1 where it is anybody's trouble but its own."""
     os.sched_setaffinity(0, {int(DRIVER_CORE)})  # PostgreSQL and Redis, started below, inherit it

@@ -44,7 +44,8 @@ BETWEEN_DEATHS: Final = 8.0  # seconds of Redis
 DEAD_FOR: Final = 1.0  # seconds
 CALM: Final = 40.0  # seconds within which everybody has everything, though nobody speaks any more
 BACK_AFTER: Final = 0.05  # seconds
-UNDER_WAY: Final = 8  # messages of one person that wait for their answer; the next one is sent when one has it
+UNDER_WAY: Final = 8  # messages of one person that wait for their answer
+BETWEEN: Final = 0.025  # seconds between two of them: a connection may send 50 in a second
 
 LOG: Final = """
 SELECT e.offset, e.client_id FROM p_chat.entries e WHERE e.room_id = $1 AND e.kind = 'message' ORDER BY e.offset
@@ -98,15 +99,12 @@ async def _follow(person: Person, socket: aiohttp.ClientWebSocketResponse) -> No
         match message["type"]:
             case "joined":
                 _enter(person, message)
-                await _send_next(person)
             case "stored":
                 person.waiting.pop(str(message["id"]), None)
-                await _send_next(person)
             case "refused" if message["status"] != 503:
                 person.faults.append(f"{person.name} was refused: {message}")
             case "refused":
                 person.under_way.discard(str(message["id"]))
-                await _send_next(person)
             case "reset":
                 await _join(person, socket)
             case "presence" | "typing":
@@ -115,14 +113,15 @@ async def _follow(person: Person, socket: aiohttp.ClientWebSocketResponse) -> No
                 _hear(person, message)
 
 
-async def _send_next(person: Person) -> None:
-    """Send what was said first and is not acknowledged, as far as it may be under way."""
-    for number in list(itertools.islice(person.waiting, UNDER_WAY)):
-        if person.socket is None or not person.joined:
-            return
-        if number not in person.under_way:
-            person.under_way.add(number)
-            await person.socket.send_str(person.waiting[number].decode())
+async def send(person: Person) -> None:
+    """Send what the person says until cancelled, a little at a time: what was said first and is not acknowledged."""
+    while True:
+        await asyncio.sleep(BETWEEN)
+        due = [number for number in itertools.islice(person.waiting, UNDER_WAY) if number not in person.under_way]
+        if due and person.socket is not None and person.joined:
+            person.under_way.add(due[0])
+            with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+                await person.socket.send_str(person.waiting[due[0]].decode())
 
 
 async def _join(person: Person, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -155,7 +154,7 @@ def _hear(person: Person, entry: dict[str, Any]) -> None:
 
 
 async def talk(person: Person, until: float) -> None:
-    """Say twenty things a second; what can not be sent now is sent on the return."""
+    """Say twenty things a second, whether they can be sent or not."""
     while time.monotonic() < until:
         await asyncio.sleep(PACE * random.uniform(0.8, 1.2))
         person.said += 1
@@ -163,8 +162,6 @@ async def talk(person: Person, until: float) -> None:
         message = {"type": "post", "id": person.said, "room": person.room, "text": f"{person.name} says {number}"}
         person.waiting[number] = msgspec.json.encode({**message, "client_id": f"{person.number}.{number}"})
         person.longest = max(person.longest, len(person.waiting))
-        with contextlib.suppress(aiohttp.ClientError, ConnectionError):
-            await _send_next(person)
 
 
 async def cut(people: Sequence[Person], number: int) -> None:
@@ -207,6 +204,7 @@ async def rage(seeded: SeededChat, redis: Valkey, breaks: int) -> Raged:
     until, deaths = time.monotonic() + breaks * BETWEEN_BREAKS * 1.2, Counter[str]()
     async with aiohttp.ClientSession() as session:
         present = [asyncio.create_task(take_part(person, session)) for person in people]
+        present += [asyncio.create_task(send(person)) for person in people]
         killing = asyncio.create_task(kill(redis, deaths))
         cutting = asyncio.create_task(cut(people, breaks))
         await asyncio.gather(*(talk(person, until) for person in people), cutting)

@@ -7,6 +7,7 @@
 
 const PATIENCE = 10_000; // ms for the answer to a join
 const FIRST_DELAY = 500; // ms
+const BETWEEN = 25; // ms from an answer to the next message: a connection may send 50 in a second
 const LONGEST_DELAY = 30_000;
 const RESTART = 1012; // the server restarts: others are there at once
 // What no further try would change: who may not come in, and who has to sign in anew.
@@ -21,7 +22,7 @@ export class Room {
   #joining = null; // the timer that waits for the answer
   #pending = new Map(); // client id → what was posted and is not stored yet, in its order
   #under_way = null; // the client id of the one that was sent last and is not stored yet
-  #resting = null; // the timer of one that was not taken now
+  #resting = null; // the timer after which it is sent again, or the next one
   #asked = new Map(); // id of a request → the client id, or the two ends of a promise
   #number = 0;
   #failures = 0;
@@ -81,7 +82,7 @@ export class Room {
   }
 
   // Each when the one before it was answered. So they are stored in the order in which they were posted, also where one
-  // is refused for a while; and whoever comes back with many sends no more at once than a connection may.
+  // is refused for a while; and whoever comes back with many sends no more than a connection may.
   #send_next() {
     const [next] = this.#pending.keys();
     if (next === undefined || !this.#isIn || this.#under_way !== null) return;
@@ -89,9 +90,11 @@ export class Room {
     this.#asked.set(this.#send(this.#pending.get(next).message), next);
   }
 
-  #go_on() {
-    this.#under_way = null;
-    this.#send_next();
+  #go_on_in(delay) {
+    this.#resting = setTimeout(() => {
+      this.#under_way = null;
+      this.#send_next();
+    }, delay);
   }
 
   #join() {
@@ -145,7 +148,7 @@ export class Room {
     this.#asked.delete(id);
     const end = typeof asked === "string" ? this.#pending.get(asked) : asked;
     this.#pending.delete(asked);
-    if (asked === this.#under_way) this.#go_on();
+    if (asked === this.#under_way) this.#go_on_in(BETWEEN);
     if (end) settle(end);
   }
 
@@ -156,7 +159,7 @@ export class Room {
     if (asked === "join") return this.#end(refusal.status === 404 || refusal.status === 403 ? "gone" : "over");
     if (this.#pending.has(asked) && later) {
       this.#asked.delete(refusal.id); // not now: the same message a little later
-      this.#resting = setTimeout(() => this.#go_on(), 1000 * (refusal.retry_after ?? 1));
+      this.#go_on_in(1000 * (refusal.retry_after ?? 1));
     } else {
       this.#answered(refusal, (end) => end.reject(refusal));
     }
