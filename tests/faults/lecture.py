@@ -21,7 +21,7 @@ SOCKET: Final = f"{CHAT}/socket"
 class Voice:
     """Somebody in a room."""
 
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse, room: str) -> None:
+    def __init__(self, socket: aiohttp.ClientWebSocketResponse[bool], room: str) -> None:
         self.socket = socket
         self.room = room
         self.said: list[str] = []  #: by everybody, as far as it was read
