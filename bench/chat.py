@@ -93,8 +93,8 @@ class Driver:
         self._environ = {**os.environ, **environ}
         subprocess.run(["gcc", "-O2", "-o", str(self._binary), str(DRIVERS / "wsload.c")], check=True)
 
-    def measure(self, stack: Stack, case: Case, seconds: int) -> Run:
-        arguments = self._command(stack, MEMBERS, case.rooms, case.mode, case.argument, seconds)
+    def measure(self, stack: Stack, case: Case, seconds: int, *, members: int = MEMBERS, padding: str = PADDING) -> Run:
+        arguments = self._command(stack, members, case.rooms, case.mode, case.argument, seconds, padding)
         done = subprocess.run(arguments, env=self._environ, capture_output=True, text=True, check=False)
         if done.returncode:
             raise click.ClickException(f"{stack.name}, {case.name}: {done.stderr}")
@@ -113,9 +113,11 @@ class Driver:
             driver.kill()
             driver.wait()
 
-    def _command(self, stack: Stack, connections: int, rooms: int, mode: str, argument: str, seconds: int) -> list[str]:
-        pinned = ["taskset", "-c", DRIVER_CORE, str(self._binary), str(stack.port), str(connections), stack.name]
-        return [*pinned, str(rooms), mode, argument, str(seconds), PADDING]
+    def _command(
+        self, stack: Stack, members: int, rooms: int, mode: str, argument: str, seconds: int, padding: str = PADDING
+    ) -> list[str]:
+        pinned = ["taskset", "-c", DRIVER_CORE, str(self._binary), str(stack.port), str(members), stack.name]
+        return [*pinned, str(rooms), mode, argument, str(seconds), padding]
 
 
 @contextlib.contextmanager

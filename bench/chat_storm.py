@@ -2,7 +2,8 @@
 
 Fifty people in rooms of ten say twenty things a second each, over two processes. Redis is killed with SIGKILL and
 started anew, empty, again and again, and a thousand connections are broken off. Whoever is cut off comes back with the
-position they know, and sends again what was not acknowledged. Then what each of them saw is compared with the log.
+position they know, and sends again what was not acknowledged, a few at a time. Then what each of them saw is compared
+with the log.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from rich.table import Table
 from bench.chat_data import PORT, SeededChat, seed_chat
 from bench.servers import bench_postgres
 from bench.storm import Servers, connection
+from kernel import CloseCode
 from kernel.testing.servers import Valkey, restartable_valkey
 
 PEOPLE: Final = 50
@@ -42,6 +44,8 @@ BETWEEN_DEATHS: Final = 8.0  # seconds of Redis
 DEAD_FOR: Final = 1.0  # seconds
 CALM: Final = 40.0  # seconds within which everybody has everything, though nobody speaks any more
 BACK_AFTER: Final = 0.05  # seconds
+UNDER_WAY: Final = 8  # messages of one person that wait for their answer
+BETWEEN: Final = 0.025  # seconds between two of them: a connection may send 50 in a second
 
 LOG: Final = """
 SELECT e.offset, e.client_id FROM p_chat.entries e WHERE e.room_id = $1 AND e.kind = 'message' ORDER BY e.offset
@@ -58,11 +62,14 @@ class Person:
     epoch: str | None = None
     offset: int = 0
     said: int = 0
-    waiting: dict[str, bytes] = field(default_factory=dict)  #: what was sent and is not acknowledged
+    waiting: dict[str, bytes] = field(default_factory=dict)  #: what was said and is not acknowledged, in its order
+    under_way: set[str] = field(default_factory=set)  #: what of it was sent by this connection
+    longest: int = 0  #: backlog
     seen: list[tuple[int, str]] = field(default_factory=list)  #: offset and client id of each message
     faults: list[str] = field(default_factory=list)
     gaps: int = 0  #: that they were told of
     breaks: int = 0
+    closed: Counter[int] = field(default_factory=Counter)  #: by the servers, with which codes
     socket: aiohttp.ClientWebSocketResponse | None = None
     joined: bool = False
 
@@ -78,7 +85,9 @@ async def take_part(person: Person, session: aiohttp.ClientSession) -> None:
             url = f"http://127.0.0.1:{port}/api/v1/chat/socket"
             async with session.ws_connect(url, headers={"Authorization": f"Bearer {person.token}"}) as socket:
                 person.socket = socket
+                person.under_way.clear()
                 await _follow(person, socket)
+                person.closed[socket.close_code or 0] += 1
         person.joined = False
         await asyncio.sleep(BACK_AFTER)
 
@@ -90,20 +99,29 @@ async def _follow(person: Person, socket: aiohttp.ClientWebSocketResponse) -> No
         match message["type"]:
             case "joined":
                 _enter(person, message)
-                for again in list(person.waiting.values()):
-                    await socket.send_str(again.decode())
             case "stored":
                 person.waiting.pop(str(message["id"]), None)
             case "refused" if message["status"] != 503:
                 person.faults.append(f"{person.name} was refused: {message}")
             case "refused":
-                await socket.send_str(person.waiting[str(message["id"])].decode())
+                person.under_way.discard(str(message["id"]))
             case "reset":
                 await _join(person, socket)
             case "presence" | "typing":
                 pass
             case _:
                 _hear(person, message)
+
+
+async def send(person: Person) -> None:
+    """Send what the person says until cancelled, a little at a time: what was said first and is not acknowledged."""
+    while True:
+        await asyncio.sleep(BETWEEN)
+        due = [number for number in itertools.islice(person.waiting, UNDER_WAY) if number not in person.under_way]
+        if due and person.socket is not None and person.joined:
+            person.under_way.add(due[0])
+            with contextlib.suppress(aiohttp.ClientError, ConnectionError):
+                await person.socket.send_str(person.waiting[due[0]].decode())
 
 
 async def _join(person: Person, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -136,16 +154,14 @@ def _hear(person: Person, entry: dict[str, Any]) -> None:
 
 
 async def talk(person: Person, until: float) -> None:
-    """Say twenty things a second; what can not be sent now is sent on the return."""
+    """Say twenty things a second, whether they can be sent or not."""
     while time.monotonic() < until:
         await asyncio.sleep(PACE * random.uniform(0.8, 1.2))
         person.said += 1
         number = str(person.said)
         message = {"type": "post", "id": person.said, "room": person.room, "text": f"{person.name} says {number}"}
         person.waiting[number] = msgspec.json.encode({**message, "client_id": f"{person.number}.{number}"})
-        if person.socket is not None and person.joined:
-            with contextlib.suppress(aiohttp.ClientError, ConnectionError):
-                await person.socket.send_str(person.waiting[number].decode())
+        person.longest = max(person.longest, len(person.waiting))
 
 
 async def cut(people: Sequence[Person], number: int) -> None:
@@ -172,33 +188,44 @@ async def kill(redis: Valkey, deaths: Counter[str]) -> None:
         deaths["redis"] += 1
 
 
-async def rage(seeded: SeededChat, redis: Valkey, breaks: int) -> tuple[list[Person], int]:
+@dataclass(frozen=True)
+class Raged:
+    """What came of it."""
+
+    people: list[Person]
+    deaths: int  #: of Redis
+    calm_after: float  #: seconds without a word until everybody had everything; `CALM` where they never had
+
+
+async def rage(seeded: SeededChat, redis: Valkey, breaks: int) -> Raged:
     """Let everybody talk until all breaks are done, wait for calm, and return what they saw."""
     tokens, rooms = seeded.tokens.read_text().splitlines(), seeded.rooms.read_text().splitlines()
     people = [Person(number, tokens[number], rooms[number % ROOMS]) for number in range(PEOPLE)]
     until, deaths = time.monotonic() + breaks * BETWEEN_BREAKS * 1.2, Counter[str]()
     async with aiohttp.ClientSession() as session:
         present = [asyncio.create_task(take_part(person, session)) for person in people]
+        present += [asyncio.create_task(send(person)) for person in people]
         killing = asyncio.create_task(kill(redis, deaths))
         cutting = asyncio.create_task(cut(people, breaks))
         await asyncio.gather(*(talk(person, until) for person in people), cutting)
         killing.cancel()
         await asyncio.gather(killing, return_exceptions=True)
         redis.start()
-        await _calm(people)
+        calm_after = await _calm(people)
         for task in present:
             task.cancel()
         await asyncio.gather(*present, return_exceptions=True)
-    return people, deaths["redis"]
+    return Raged(people, deaths["redis"], calm_after)
 
 
-async def _calm(people: Sequence[Person]) -> None:
-    deadline = time.monotonic() + CALM
-    while time.monotonic() < deadline:
-        await asyncio.sleep(0.5)
+async def _calm(people: Sequence[Person]) -> float:
+    began = time.monotonic()
+    while (passed := time.monotonic() - began) < CALM:
         ends = {room: {one.offset for one in people if one.room == room} for room in {one.room for one in people}}
         if not any(one.waiting for one in people) and all(len(offsets) == 1 for offsets in ends.values()):
-            return
+            return passed
+        await asyncio.sleep(0.1)
+    return CALM
 
 
 async def faults(postgres: asyncpg.Connection, people: Sequence[Person]) -> list[str]:
@@ -211,6 +238,9 @@ def _of(person: Person, log: list[tuple[int, str]]) -> Iterator[str]:
     yield from person.faults
     mine = Counter(client_id for _, client_id in log if client_id.startswith(f"{person.number}."))
     yield from (f"{client_id} is in the log {count} times" for client_id, count in mine.items() if count > 1)
+    order = [int(client_id.partition(".")[2]) for client_id in mine]
+    if order != sorted(order):
+        yield f"{person.name} is in the log in another order than they spoke"
     if len(mine) != person.said:
         yield f"{person.name} said {person.said} things, of which {len(mine)} are in the log"
     if person.waiting:
@@ -220,13 +250,19 @@ def _of(person: Person, log: list[tuple[int, str]]) -> Iterator[str]:
         yield f"{person.name} did not see the log from {first} on as it is"
 
 
-def show(people: Sequence[Person], deaths: int, found: Sequence[str], console: Console) -> None:
+def show(raged: Raged, found: Sequence[str], console: Console) -> None:
+    people = raged.people
+    closed = sum((person.closed for person in people), Counter[int]())
     table = Table("figure", "value", title="Talking in a storm")
     table.add_row("people, rooms, processes", f"{PEOPLE}, {ROOMS}, {len(PORTS)}")
-    table.add_row("deaths of Redis", str(deaths))
+    table.add_row("deaths of Redis", str(raged.deaths))
     table.add_row("connections broken off", str(sum(person.breaks for person in people)))
-    table.add_row("messages said", str(sum(person.said for person in people)))
+    table.add_row("connections closed for sending too much", str(closed[CloseCode.TOO_MANY]))
+    table.add_row("messages said", f"{sum(person.said for person in people):,}")
+    table.add_row("messages seen", f"{sum(len(person.seen) for person in people):,}")
+    table.add_row("longest backlog of a person", str(max(person.longest for person in people)))
     table.add_row("gaps that somebody was told of", str(sum(person.gaps for person in people)))
+    table.add_row("everybody had everything after", f"{raged.calm_after:.1f} s")
     table.add_row("lost, doubled or out of order", str(len(found)))
     console.print(table)
     for fault in found[:20]:
@@ -248,12 +284,12 @@ def main(breaks: int) -> None:
         servers = Servers(_configs(seeded, folder), folder, PORTS)
         try:
             servers.wait()
-            people, deaths = asyncio.run(rage(seeded, redis, breaks))
+            raged = asyncio.run(rage(seeded, redis, breaks))
         finally:
             servers.end()
-        found = asyncio.run(_compare(server, people))
-    show(people, deaths, found, Console(width=120))
-    if found or not deaths:
+        found = asyncio.run(_compare(server, raged.people))
+    show(raged, found, Console(width=120))
+    if found or not raged.deaths:
         sys.exit(1)
 
 

@@ -11,7 +11,7 @@ from plugins.chat.conversation import Conversation
 from plugins.chat.settings import ChatSettings
 
 MESSAGE_LIMIT: Final = 32 * 1024  # bytes; 4,000 characters may take four bytes each, or six where they are escaped
-RATE: Final = "50/second"  # messages of one connection, of whatever kind
+RATE: Final = "50/second"  # frames of one connection, of whatever kind; 250 at once
 
 
 class SocketApi:

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +20,9 @@ from kernel.config import load
 from kernel.failpoints import VARIABLE
 from kernel.lifecycle import Platform
 from kernel.testing.clients import Client
+from kernel.testing.clock import MovableClock
 from kernel.testing.servers import SUPERUSER, PostgresServer
-from plugins.auth.keys import KeyRing
+from plugins.auth.keys import TOKEN_LIFE, KeyRing
 from plugins.auth.tokens import AccessTokens
 from tests.faults.backstage import Backstage
 from tests.kernel.cli.processes import Lyceum, running
@@ -58,6 +60,10 @@ disabled = ["demo"]
 code_requests = "1000000/minute"
 sign_ins = "1000000/minute"
 refreshes = "20/3 second"  # few and short, for the test of limits
+
+[plugins.chat]
+messages_per_person = "1000000/minute"
+messages_per_room = "1000000/minute"
 
 [plugins.enrollments]
 sweep_every = 0.5
@@ -195,6 +201,14 @@ class People:
     async def token(self, *roles: str, user: UUID | None = None) -> str:
         """Return a token of *user*, or of somebody new, who has *roles*, or those of a student."""
         return await self._tokens.issue(user or new_id(), new_id(), roles or ("student",))
+
+    async def expiring(self, seconds: float, user: UUID) -> str:
+        """Return a token of the student *user* that is over in so many seconds, as one that was issued long ago."""
+        before = MovableClock()
+        before.advance(seconds - TOKEN_LIFE.total_seconds())
+        early = copy(self._tokens)
+        early._clock = before
+        return await early.issue(user, new_id(), ("student",))
 
     async def tokens(self, count: int) -> list[str]:
         """Return the tokens of so many new students."""

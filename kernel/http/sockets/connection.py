@@ -13,6 +13,7 @@ from kernel.http.serving import reset
 from kernel.http.sockets.codes import CloseCode
 from kernel.http.sockets.frames import Opcode, Reader, Violation, close_code, close_frame, frame
 from kernel.http.sockets.metrics import SocketMetrics
+from kernel.http.sockets.pace import Pace
 
 WAITING: Final = 32  # messages of one client that wait for their turn; with more nothing is read for a while
 PING: Final = frame(b"", Opcode.PING)
@@ -46,8 +47,7 @@ class Terms:
 
     message_limit: int  #: bytes
     queue_limit: int  #: bytes
-    frames: int  #: that one connection may send in so many
-    seconds: int
+    pace: Pace  #: of what one connection may send
     hear: Callable[[Connection, Listener, bytes], Awaitable[None]]  #: never raises but to be cancelled
     tell_closed: Callable[[Connection, Listener, int], None]  #: never raises
     pulse: Pulse
@@ -60,16 +60,15 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_code",
         "_early",
+        "_even_at",
         "_gone",
         "_heard",
         "_inbox",
-        "_left",
         "_listener",
         "_reader",
         "_task",
         "_terms",
         "_transport",
-        "_until",
         "id",
         "principal",
         "who",
@@ -96,7 +95,7 @@ class Connection(asyncio.Protocol):
         self._code: int | None = None  # why it ends
         self._gone: Callable[[], None] | None = None
         self._heard = terms.pulse.tick
-        self._left, self._until = terms.frames, 0.0
+        self._even_at = 0.0  # when it will have sent no more than the pace allows
 
     # For plugins
 
@@ -201,7 +200,7 @@ class Connection(asyncio.Protocol):
         elif self._code is not None:
             return
         elif not self._is_within_rate():
-            self.close(CloseCode.TOO_MANY, f"at most {terms.frames} frames in {terms.seconds} s")
+            self.close(CloseCode.TOO_MANY, f"at most {terms.pace}")
         elif opcode is Opcode.TEXT:
             self._enqueue(payload)
         elif opcode is Opcode.PING:
@@ -210,11 +209,9 @@ class Connection(asyncio.Protocol):
             self.close(CloseCode.UNSUPPORTED, "messages are text")
 
     def _is_within_rate(self) -> bool:
-        now = asyncio.get_running_loop().time()
-        if now >= self._until:
-            self._left, self._until = self._terms.frames, now + self._terms.seconds
-        self._left -= 1
-        return self._left >= 0
+        pace, now = self._terms.pace, asyncio.get_running_loop().time()
+        self._even_at = max(self._even_at, now) + pace.interval
+        return self._even_at <= now + pace.allowance
 
     def _enqueue(self, text: bytes) -> None:
         if self._terms.pulse.draining:

@@ -19,6 +19,7 @@ Opener = Callable[[Request, Connection], Awaitable[Listener]]
 Messages = tuple[type[msgspec.Struct], ...]
 
 DEFAULT_MESSAGE_LIMIT: Final = 16 * 1024  # bytes
+DEFAULT_RATE: Final = "50/second"
 DEFAULT_QUEUE_LIMIT: Final = 1024 * 1024  # bytes
 
 
@@ -33,7 +34,8 @@ class Socket:
     receives: Messages = ()  #: the messages that it takes
     sends: Messages = ()  #: the messages that it sends
     message_limit: int = DEFAULT_MESSAGE_LIMIT  #: bytes of one message
-    rate: str = "50/second"  #: frames of one connection, in the notation of the `limits` package
+    rate: str = DEFAULT_RATE  #: frames of one connection, in the notation of the `limits` package
+    burst: int | None = None  #: frames that may come at once; None for those of five seconds, or of the rate's period
     queue_limit: int = DEFAULT_QUEUE_LIMIT  #: bytes that a client may leave lying
     timeout: float = DEFAULT_TIMEOUT  #: seconds for the opening, and for each message
 
@@ -47,11 +49,16 @@ def socket(
     receives: Messages = (),
     sends: Messages = (),
     message_limit: int = DEFAULT_MESSAGE_LIMIT,
-    rate: str = "50/second",
+    rate: str = DEFAULT_RATE,
+    burst: int | None = None,
     queue_limit: int = DEFAULT_QUEUE_LIMIT,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Socket:
-    """Return a WebSocket at *path*; the docstring of *opener* is its summary."""
+    """Return a WebSocket at *path*; the docstring of *opener* is its summary.
+
+    A client may send as many frames as *rate* says, and *burst* at once: one that comes back has things to say again.
+    None for *burst* is what the rate allows in five seconds, or in its own period where that is longer.
+    """
     return Socket(
         path=path,
         opener=opener,
@@ -61,6 +68,7 @@ def socket(
         sends=sends,
         message_limit=message_limit,
         rate=rate,
+        burst=burst,
         queue_limit=queue_limit,
         timeout=timeout,
     )

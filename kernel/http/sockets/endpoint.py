@@ -12,7 +12,6 @@ from typing import Final, Literal
 
 import msgspec
 from aiohttp import web
-from limits import parse
 
 from kernel.containment.breaker import Fault
 from kernel.correlation import Cause, set_cause
@@ -28,6 +27,7 @@ from kernel.http.sockets.codes import CloseCode
 from kernel.http.sockets.connection import Connection, Listener, Terms
 from kernel.http.sockets.declaring import Socket
 from kernel.http.sockets.handshake import TICKET, SwitchedResponse, accepting, refuse_foreign_page
+from kernel.http.sockets.pace import pace
 from kernel.http.sockets.tickets import Tickets
 from kernel.http.sockets.watching import Watch
 from kernel.ids import new_id
@@ -78,12 +78,10 @@ class SocketEndpoint:
         self._handshakes = handshakes
         self._tickets = tickets
         self._watch = watch
-        rate = parse(socket.rate)
         self._terms = Terms(
             message_limit=socket.message_limit,
             queue_limit=socket.queue_limit,
-            frames=rate.amount,
-            seconds=rate.get_expiry(),
+            pace=pace(socket.rate, socket.burst),
             hear=self._hear,
             tell_closed=self._tell_closed,
             pulse=watch.pulse,

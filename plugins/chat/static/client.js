@@ -7,6 +7,7 @@
 
 const PATIENCE = 10_000; // ms for the answer to a join
 const FIRST_DELAY = 500; // ms
+const BETWEEN = 25; // ms from an answer to the next message: a connection may send 50 in a second
 const LONGEST_DELAY = 30_000;
 const RESTART = 1012; // the server restarts: others are there at once
 // What no further try would change: who may not come in, and who has to sign in anew.
@@ -19,7 +20,9 @@ export class Room {
   #socket = null;
   #position = null; // { epoch, offset } of the last entry that was told
   #joining = null; // the timer that waits for the answer
-  #pending = new Map(); // client id → what was posted and is not stored yet
+  #pending = new Map(); // client id → what was posted and is not stored yet, in its order
+  #under_way = null; // the client id of the one that was sent last and is not stored yet
+  #resting = null; // the timer after which it is sent again, or the next one
   #asked = new Map(); // id of a request → the client id, or the two ends of a promise
   #number = 0;
   #failures = 0;
@@ -53,7 +56,7 @@ export class Room {
     const message = { type: "post", room: this.#id, client_id: crypto.randomUUID(), text, audience };
     if (replyTo !== null) message.reply_to = replyTo;
     const stored = new Promise((resolve, reject) => this.#pending.set(message.client_id, { message, resolve, reject }));
-    if (this.#isIn) this.#send_pending(message.client_id);
+    this.#send_next();
     return { clientId: message.client_id, stored };
   }
 
@@ -78,8 +81,20 @@ export class Room {
     return this.#number;
   }
 
-  #send_pending(clientId) {
-    this.#asked.set(this.#send(this.#pending.get(clientId).message), clientId);
+  // Each when the one before it was answered. So they are stored in the order in which they were posted, also where one
+  // is refused for a while; and whoever comes back with many sends no more than a connection may.
+  #send_next() {
+    const [next] = this.#pending.keys();
+    if (next === undefined || !this.#isIn || this.#under_way !== null) return;
+    this.#under_way = next;
+    this.#asked.set(this.#send(this.#pending.get(next).message), next);
+  }
+
+  #go_on_in(delay) {
+    this.#resting = setTimeout(() => {
+      this.#under_way = null;
+      this.#send_next();
+    }, delay);
   }
 
   #join() {
@@ -118,7 +133,7 @@ export class Room {
     this.#position = { epoch: facts.epoch, offset: facts.offset };
     this.#tell.joined({ ...facts, entries: facts.entries.filter((entry) => entry.offset > before) });
     this.#tell.state("open");
-    for (const clientId of this.#pending.keys()) this.#send_pending(clientId);
+    this.#send_next();
   }
 
   #follow(entry) {
@@ -133,16 +148,18 @@ export class Room {
     this.#asked.delete(id);
     const end = typeof asked === "string" ? this.#pending.get(asked) : asked;
     this.#pending.delete(asked);
+    if (asked === this.#under_way) this.#go_on_in(BETWEEN);
     if (end) settle(end);
   }
 
   #refused(refusal) {
     const asked = this.#asked.get(refusal.id);
-    if (asked === "join" && refusal.status >= 500) return this.#socket.close(); // not now: connect again a little later
+    const later = refusal.status >= 500 || refusal.status === 429;
+    if (asked === "join" && later) return this.#socket.close(); // it comes back after a while
     if (asked === "join") return this.#end(refusal.status === 404 || refusal.status === 403 ? "gone" : "over");
-    if (this.#pending.has(asked) && (refusal.status === 503 || refusal.status === 429)) {
+    if (this.#pending.has(asked) && later) {
       this.#asked.delete(refusal.id); // not now: the same message a little later
-      setTimeout(() => this.#isIn && this.#pending.has(asked) && this.#send_pending(asked), 1000 * (refusal.retry_after ?? 1));
+      this.#go_on_in(1000 * (refusal.retry_after ?? 1));
     } else {
       this.#answered(refusal, (end) => end.reject(refusal));
     }
@@ -150,7 +167,8 @@ export class Room {
 
   #lost(code) {
     clearTimeout(this.#joining);
-    this.#joining = null;
+    clearTimeout(this.#resting);
+    this.#joining = this.#under_way = null;
     for (const asked of this.#asked.values()) asked.reject?.({ title: "The connection broke" });
     this.#asked.clear();
     if (this.#closed || FINAL.has(code)) return this.#end("over");

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from kernel.http.asyncapi import Channel, document
+from tests.kernel.http.asyncapi_schema import violations
 
 
 class Ask(msgspec.Struct, frozen=True, tag_field="type", tag="ask"):
@@ -38,6 +39,26 @@ def _references(part: Any) -> Iterator[str]:
         yield from (value for name, value in part.items() if name == "$ref")
     for value in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
         yield from _references(value)
+
+
+def test_document_is_one_as_asyncapi_has_it() -> None:
+    """By the official schema; also where there is no WebSocket at all."""
+    assert violations(DOCUMENT) == []
+    assert violations(document([], title="Notes", version="1", url="http://127.0.0.1:8080")) == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {**DOCUMENT, "asyncapi": "9.0.0"},
+        {**DOCUMENT, "servers": {"lyceum": {"protocol": "wss"}}},
+        {**DOCUMENT, "operations": {"dance": {"action": "dance"}}},
+        {**DOCUMENT, "components": {"messages": {"ask": {"payloads": {}}}}},
+    ],
+)
+def test_document_that_is_none_is_found_out(broken: Any) -> None:
+    """By the same schema: it is no rubber stamp."""
+    assert violations(broken)
 
 
 def test_every_reference_leads_somewhere() -> None:

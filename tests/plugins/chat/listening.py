@@ -44,13 +44,13 @@ class Listener:
         await eventually(lambda: offset in self.offsets())
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Return when *condition* holds; fail after twenty seconds."""
-    for _ in range(2000):
+async def eventually(condition: Callable[[], bool], seconds: int = 20) -> None:
+    """Return when *condition* holds; fail after so many seconds."""
+    for _ in range(seconds * 100):
         if condition():
             return
         await asyncio.sleep(0.01)
-    raise AssertionError("it did not come to that within 20 s")
+    raise AssertionError(f"it did not come to that within {seconds} s")
 
 
 async def join(room: Classroom, listener: Listener, known: tuple[UUID, int] | None = None) -> Recovered:

@@ -15,6 +15,7 @@ import pytest
 from kernel import CloseCode
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
+from tests.kernel.http.asyncapi_schema import violations
 from tests.plugins.chat.classroom import CHAT, Classroom, open_classroom
 
 PATH = f"{CHAT}/socket"
@@ -190,10 +191,11 @@ async def test_process_that_stops_says_so_and_loses_nothing(deploy: Deploy) -> N
 
 
 async def test_every_message_fits_the_description(deploy: Deploy) -> None:
-    """What is told is what `/api/v1/asyncapi.json` says that it is."""
+    """What is told is what `/api/v1/asyncapi.json` says that it is, and that is a document of AsyncAPI 3."""
     room = await open_classroom(deploy)
     student = room.student()
     document = await student.call("GET", "/api/v1/asyncapi.json")
+    assert violations(document) == []
     async with talking(room, student) as ann, talking(room, room.teacher) as teacher:
         for one in (ann, teacher):
             await one.ask("join")

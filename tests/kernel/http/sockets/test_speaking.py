@@ -106,6 +106,22 @@ async def test_client_that_sends_too_much_is_parted_from(flood: bytes) -> None:
     assert len(stage.heard) <= 10
 
 
+async def test_client_may_send_a_burst_and_soon_the_next_but_no_more() -> None:
+    """As one does that comes back with what was not answered; in the long run the rate holds."""
+    stage, hi = Stage(), masked(0x81, b"hi")
+    async with serving(sockets=[stage.socket(rate="100/second", burst=20)]) as client, raw(client) as peer:
+        peer.send(hi * 20)
+        await peer.reader.readexactly(20 * len(frame(b"hi")))
+        await asyncio.sleep(0.15)
+        peer.send(hi * 10)
+        await peer.reader.readexactly(10 * len(frame(b"hi")))
+        assert stage.closed == []
+        peer.send(hi * 40)
+
+        assert await peer.code() == CloseCode.TOO_MANY
+    assert len(stage.heard) <= 50
+
+
 class Say(msgspec.Struct, tag="say"):
     """Something is said."""
 
