@@ -81,6 +81,10 @@ class Seat:
     def reconsider(self) -> None:
         self._conversation.reconsider(self)
 
+    def close(self) -> None:
+        """Send nothing any more, not even what is on its way."""
+        self.send_frames = _ignored
+
     def asks(self) -> int:
         """Return the number of one more question where the person stands."""
         self._asked += 1
@@ -90,6 +94,26 @@ class Seat:
         """Take note of the answer to *question*, unless a later one was answered before: that knows more."""
         if question > self._answered:
             self.standing, self._checked_at, self._answered = standing, now, question
+
+
+def _ignored(frames: bytes) -> None:
+    return
+
+
+class Workings:
+    """What all conversations of a process go by; each of them keeps but one reference."""
+
+    def __init__(self, ctx: Context[ChatSettings]) -> None:
+        self.ctx = ctx
+        self.hub = ctx.own(Hub)
+        self.joining = ctx.own(Joining)
+        self.standings = ctx.own(Standings)
+        self.posting = ctx.own(posting.Posting)
+        self.changing = ctx.own(Changing)
+        self.marks = ctx.own(Marks)
+        self.presence = ctx.own(Presence)
+        self.putting_out = ctx.own(PuttingOut)
+        self.typing = ctx.own(TypingSigns)
 
 
 class _Joined(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="joined"):
@@ -109,19 +133,12 @@ class _Joined(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
 class Conversation:
     """What goes on with one client. It asks one thing after another; what is told comes in between."""
 
+    __slots__ = ("_by", "_over", "_seats", "_signed_in", "connection")
+
     def __init__(self, ctx: Context[ChatSettings], connection: Line, person: Principal) -> None:
         self.connection = connection
-        self._ctx = ctx
         self._signed_in = person
-        self._hub = ctx.own(Hub)
-        self._joining = ctx.own(Joining)
-        self._standings = ctx.own(Standings)
-        self._posting = ctx.own(posting.Posting)
-        self._changing = ctx.own(Changing)
-        self._marks = ctx.own(Marks)
-        self._presence = ctx.own(Presence)
-        self._putting_out = ctx.own(PuttingOut)
-        self._typing = ctx.own(TypingSigns)
+        self._by = ctx.own(Workings)
         self._seats: dict[UUID, Seat] = {}
         self._over = False
 
@@ -157,24 +174,24 @@ class Conversation:
 
     def reconsider(self, seat: Seat) -> None:
         """Find out anew where the person stands; never waits."""
-        self._ctx.tasks.start(self._reconsider(seat), name="looking anew who may be in a room")
+        self._by.ctx.tasks.start(self._reconsider(seat), name="looking anew who may be in a room")
 
     async def join(self, asked: wire.Join) -> None:
         """Go into a room; the answer goes out before anything that happens there later."""
-        if len(self._seats) >= self._ctx.settings.rooms_per_connection and asked.room not in self._seats:
+        if len(self._seats) >= self._by.ctx.settings.rooms_per_connection and asked.room not in self._seats:
             raise problems.Conflict("This connection is in as many rooms as it may be.")
-        heard = self._putting_out.heard
-        standing = await self._standings.of(self._person, asked.room)
+        heard = self._by.putting_out.heard
+        standing = await self._by.standings.of(self._person, asked.room)
         self._leave(asked.room)
-        seat = Seat(self, standing, self._ctx.clock.now())
-        found = await self._joining.join(asked.room, _position(asked), seat)
+        seat = Seat(self, standing, self._by.ctx.clock.now())
+        found = await self._by.joining.join(asked.room, _position(asked), seat)
         if self._over:
-            self._hub.leave(asked.room, seat)
+            self._by.hub.leave(asked.room, seat)
             return
         self._seats[asked.room] = seat
         self.connection.send(encode(self._joined(asked, standing, found)))
-        self._presence.came(asked.room, wire.Sender(id=standing.user_id, name=standing.name))
-        if self._putting_out.heard != heard:  # it may have been about this person, who was not in the room yet
+        self._by.presence.came(asked.room, wire.Sender(id=standing.user_id, name=standing.name))
+        if self._by.putting_out.heard != heard:  # it may have been about this person, who was not in the room yet
             self.reconsider(seat)
 
     async def leave(self, asked: wire.Leave) -> wire.Done:
@@ -191,34 +208,34 @@ class Conversation:
             reply_to=asked.reply_to,
             mentions=asked.mentions,
         )
-        posted = await self._posting.post(await self._standing(asked.room), message)
+        posted = await self._by.posting.post(await self._standing(asked.room), message)
         return wire.Stored(id=asked.id, room=asked.room, **msgspec.structs.asdict(posted))
 
     async def edit(self, asked: wire.Edit) -> wire.Done:
         """Say something else."""
-        await self._changing.edit(await self._standing(asked.room), asked.offset, asked.text)
+        await self._by.changing.edit(await self._standing(asked.room), asked.offset, asked.text)
         return wire.Done(id=asked.id)
 
     async def remove(self, asked: wire.Remove) -> wire.Done:
         """Take one's own message back. Others' are taken away over HTTP, where it is recorded from where."""
         standing = await self._standing(asked.room)
-        await self._changing.remove(msgspec.structs.replace(standing, staff=False), asked.offset)
+        await self._by.changing.remove(msgspec.structs.replace(standing, staff=False), asked.offset)
         return wire.Done(id=asked.id)
 
     async def react(self, asked: wire.React) -> wire.Done:
         """Put a sign to a message, or take it off."""
-        await self._changing.react(await self._standing(asked.room), asked.offset, asked.emoji, on=asked.on)
+        await self._by.changing.react(await self._standing(asked.room), asked.offset, asked.emoji, on=asked.on)
         return wire.Done(id=asked.id)
 
     async def read(self, asked: wire.Read) -> wire.Done:
         """Say up to where one has read."""
-        await self._marks.read(await self._standing(asked.room), asked.offset)
+        await self._by.marks.read(await self._standing(asked.room), asked.offset)
         return wire.Done(id=asked.id)
 
     async def _is_typing(self, asked: wire.Typing) -> None:
         seat = self._seats.get(asked.room)
         if seat is not None:
-            await self._typing.tell(seat)
+            await self._by.typing.tell(seat)
 
     async def _standing(self, room_id: UUID) -> Standing:
         """Return where the person stands in a room that was joined.
@@ -229,16 +246,16 @@ class Conversation:
         seat = self._seats.get(room_id)
         if seat is None:
             raise problems.Conflict("Join the room first.")
-        now = self._ctx.clock.now()
+        now = self._by.ctx.clock.now()
         if now - seat.checked_at > REMEMBERED:
             question = seat.asks()
-            seat.stands(await self._standings.of(self._person, room_id), now, question)
+            seat.stands(await self._by.standings.of(self._person, room_id), now, question)
         return seat.standing
 
     async def _reconsider(self, seat: Seat) -> None:
         question = seat.asks()
         try:
-            standing = await self._standings.of(self._person, seat.room_id)
+            standing = await self._by.standings.of(self._person, seat.room_id)
         except (problems.NotFound, problems.Forbidden):
             if self._seats.get(seat.room_id) is seat:
                 self._leave(seat.room_id)
@@ -247,8 +264,8 @@ class Conversation:
         except errors.LyceumError:  # not now: it is looked again later
             return
         before = seat.standing
-        seat.stands(standing, self._ctx.clock.now(), question)
-        feed = self._hub.feed(seat.room_id)
+        seat.stands(standing, self._by.ctx.clock.now(), question)
+        feed = self._by.hub.feed(seat.room_id)
         if before.staff != seat.standing.staff and feed is not None:  # what was hidden is not, or the other way
             self.connection.send(encode(wire.Reset(room=seat.room_id, epoch=feed.epoch)))
 
@@ -261,15 +278,16 @@ class Conversation:
             recovered=found.recovered,
             entries=raw(found.entries, standing.user_id, staff=standing.staff),
             read=standing.read_to,
-            people=self._presence.people(asked.room),
+            people=self._by.presence.people(asked.room),
             staff=standing.staff,
         )
 
     def _leave(self, room_id: UUID) -> None:
         seat = self._seats.pop(room_id, None)
         if seat is not None:
-            self._hub.leave(room_id, seat)
-            self._presence.went(room_id, seat.user_id)
+            seat.close()
+            self._by.hub.leave(room_id, seat)
+            self._by.presence.went(room_id, seat.user_id)
 
     def _refuse(self, asked: int | None, problem: problems.Problem) -> None:
         wait = problem.headers.get("Retry-After")

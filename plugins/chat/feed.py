@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
+from kernel import FanOut
 from plugins.chat.frames import Batch, Encoded, changed
 
 AHEAD_LIMIT: Final = 1000  # entries that are kept while one before them is missing
@@ -30,7 +31,7 @@ class Member(Protocol):
         ...
 
     def send_frames(self, frames: bytes) -> None:
-        """Send what is framed already; never waits."""
+        """Send what is framed already; never waits. Who has left the room ignores it."""
         ...
 
     def reconsider(self) -> None:
@@ -52,9 +53,28 @@ class Feed:
         self.epoch = reached_epoch
         self.last = last  #: the offset of the last entry that was delivered
         self.recent: deque[Encoded] = deque(recent, limit)
-        self.members: set[Member] = set()
+        self._members: set[Member] = set()
+        self._audience: tuple[Member, ...] | None = ()  # the same; None where it has to be made
+        self._fan_out = FanOut()
         self._ahead: dict[int, Encoded] = {}
         self._frame = frame
+
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """Who is there: the same object while nobody comes or goes."""
+        if self._audience is None:
+            self._audience = tuple(self._members)
+        return self._audience
+
+    def enter(self, member: Member) -> None:
+        """Send *member* what comes from now on."""
+        self._members.add(member)
+        self._audience = None
+
+    def leave(self, member: Member) -> None:
+        """Send *member* nothing that comes from now on."""
+        self._members.discard(member)
+        self._audience = None
 
     @property
     def hole(self) -> bool:
@@ -84,9 +104,7 @@ class Feed:
 
     def tell(self, message: bytes) -> None:
         """Send *message*, which is no entry, to everybody."""
-        frame = self._frame(message)
-        for member in tuple(self.members):
-            member.send_frames(frame)
+        self._fan_out.send(self.members, self._frame(message))
 
     def _follows(self, entry: Encoded) -> bool:
         if entry.offset == self.last + 1:
@@ -113,9 +131,11 @@ class Feed:
     def _send(self, following: Sequence[Encoded]) -> None:
         if all(entry.concerned is None for entry in following):
             frames = b"".join(self._frame(entry.body) for entry in following)
-            for member in tuple(self.members):
-                member.send_frames(frames)
-            return
-        for member in tuple(self.members):
-            seen = (entry.seen_by(member.user_id, staff=member.staff) for entry in following)
-            member.send_frames(b"".join(self._frame(body) for body in seen))
+            return self._fan_out.send(self.members, frames)
+        by_sight: dict[tuple[bytes, ...], list[Member]] = {}
+        for member in self.members:
+            seen = tuple(entry.seen_by(member.user_id, staff=member.staff) for entry in following)
+            by_sight.setdefault(seen, []).append(member)
+        for seen, members in by_sight.items():
+            self._fan_out.send(tuple(members), b"".join(map(self._frame, seen)))
+        return None

@@ -14,7 +14,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from kernel import Context
+from kernel import Context, new_id
 from plugins.chat.frames import Batch, Encoded
 from plugins.chat.settings import ChatSettings
 
@@ -27,28 +27,31 @@ FAILURES: Final = (RedisError, OSError, TimeoutError)
 
 #: For each room: its newest entries onto its list, if they follow; then tell all processes. A change of a text that
 #: may be in the list drops it, and leaves a floor: nothing that was read from the log before may fill it again.
+#: Before the entries of each room stands how many they are, below zero if there is such a change among them.
 PUSH: Final = """
 local limit, ttl, at = tonumber(ARGV[3]), tonumber(ARGV[4]), 5
 for number, key in ipairs(KEYS) do
-  local epoch, first, count, rewrites = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), ARGV[at + 3]
-  at = at + 4
-  local follows, known = false, false
+  local count = tonumber(ARGV[at])
+  local rewrites = count < 0
+  if rewrites then count = -count end
+  local epoch, offset = string.match(ARGV[at + 1], '^(%x+):(%d+):')
+  local first, follows, known = tonumber(offset), false, false
   local head = redis.call('LINDEX', key, 0)
   if head then
     local its_epoch, its_offset = string.match(head, '^(%x+):(%d+):')
     follows = its_epoch == epoch and tonumber(its_offset) + 1 == first
     known = its_epoch == epoch and tonumber(its_offset) >= first
   end
-  if rewrites == '1' then
+  if rewrites then
     redis.call('DEL', key)
     redis.call('SET', key .. ':floor', first + count - 1, 'EX', ttl)
   elseif not known then
     if not follows then redis.call('DEL', key) end
-    for entry = at, at + count - 1 do redis.call('LPUSH', key, ARGV[entry]) end
+    redis.call('LPUSH', key, unpack(ARGV, at + 1, at + count))
     redis.call('LTRIM', key, 0, limit - 1)
     redis.call('EXPIRE', key, ttl)
   end
-  at = at + count
+  at = at + count + 1
 end
 return redis.call('PUBLISH', ARGV[1], ARGV[2])
 """
@@ -71,7 +74,7 @@ return 1
 
 _pack: Final = msgspec.msgpack.Encoder().encode
 _unpack: Final = msgspec.msgpack.Decoder(Encoded).decode
-unpack_batches: Final = msgspec.msgpack.Decoder(list[Batch]).decode
+_unpack_batches: Final = msgspec.msgpack.Decoder(list[Batch]).decode
 
 
 class HotHistory(Protocol):
@@ -86,7 +89,11 @@ class HotHistory(Protocol):
         ...
 
     async def publish(self, batches: Sequence[Batch]) -> None:
-        """Add entries that were committed, and tell all processes of them."""
+        """Add entries that were committed, and tell all other processes of them."""
+        ...
+
+    def heard(self, message: bytes) -> Sequence[Batch]:
+        """Return what another process has told; nothing where it is this one's own word."""
         ...
 
     async def forget(self, room_id: UUID, offset: int) -> None:
@@ -106,6 +113,9 @@ class NoHotHistory:
     async def publish(self, batches: Sequence[Batch]) -> None:
         return
 
+    def heard(self, message: bytes) -> Sequence[Batch]:
+        return ()
+
     async def forget(self, room_id: UUID, offset: int) -> None:
         return
 
@@ -118,6 +128,7 @@ class RedisHotHistory:
         self._limit = limit
         self._push = redis.register_script(PUSH)
         self._fill = redis.register_script(FILL)
+        self._me = new_id().bytes  # stands before whatever is told
 
     async def read(self, room_id: UUID, epoch: UUID) -> list[Encoded]:
         try:
@@ -142,12 +153,15 @@ class RedisHotHistory:
             return
 
     async def publish(self, batches: Sequence[Batch]) -> None:
-        arguments: list[str | int | bytes] = [CHANNEL, _pack(batches), self._limit, KEPT_SECONDS]
+        arguments: list[str | int | bytes] = [CHANNEL, self._me + _pack(batches), self._limit, KEPT_SECONDS]
         for batch in batches:
             rewrites = any(entry.kind in ("edited", "removed") for entry in batch.entries)
-            arguments += [batch.epoch.hex, batch.entries[0].offset, len(batch.entries), int(rewrites)]
+            arguments.append(-len(batch.entries) if rewrites else len(batch.entries))
             arguments += [_element(batch.epoch, entry) for entry in batch.entries]
         await self._push(keys=[_key(batch.room_id) for batch in batches], args=arguments)
+
+    def heard(self, message: bytes) -> Sequence[Batch]:
+        return () if message.startswith(self._me) else _unpack_batches(message[len(self._me) :])
 
     async def forget(self, room_id: UUID, offset: int) -> None:
         await self._redis.set(f"{_key(room_id)}:floor", offset, ex=KEPT_SECONDS)

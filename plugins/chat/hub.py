@@ -73,7 +73,7 @@ class Hub:
     def leave(self, room_id: UUID, member: Member) -> None:
         """Take *member* out of the room."""
         if (feed := self._feeds.get(room_id)) is not None:
-            feed.members.discard(member)
+            feed.leave(member)
 
     async def check(self) -> None:
         """Compare how far each feed has come with how far its log goes, and deliver what was lost.

@@ -32,7 +32,7 @@ class Joining:
                 await self._hub.catch_up(room_id)  # this process may have missed what the client has
             elif (found := await self._up_to_now(room_id, feed, known)) is not None:
                 # No await since it was found: what comes next, the member is sent.
-                feed.members.add(member)
+                feed.enter(member)
                 return found
             known = self._still_possible(known, room_id)
 

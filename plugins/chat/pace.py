@@ -28,7 +28,9 @@ class Pace:
         """Count one more of *key* and return 0; where that is too many, the seconds after which it is not."""
         now = self._clock.now().timestamp()
         self._clean(now)
-        window = self._windows.setdefault(key, deque())
+        window = self._windows.get(key)
+        if window is None:
+            window = self._windows[key] = deque()
         while window and window[0] <= now - self._seconds:
             window.popleft()
         if len(window) >= self._limit:

@@ -63,7 +63,7 @@ class PuttingOut:
     async def look_again(self) -> None:
         """Reconsider some of those of whom nothing was found out for long."""
         earliest = self._ctx.clock.now() - AGAIN_AFTER
-        everybody = (member for feed in self._hub.feeds.values() for member in tuple(feed.members))
+        everybody = (member for feed in self._hub.feeds.values() for member in feed.members)
         for member in itertools.islice((one for one in everybody if one.checked_at < earliest), AT_ONCE):
             member.reconsider()
 
@@ -76,7 +76,7 @@ class PuttingOut:
         self.heard += 1
         for room_id, feed in self._hub.feeds.items():
             if change.room_id in (None, room_id):
-                for member in tuple(feed.members):
+                for member in feed.members:
                     if change.user_id in (None, member.user_id):
                         member.reconsider()
 

@@ -10,7 +10,7 @@ from redis.asyncio.client import PubSub
 
 from kernel import Context
 from plugins.chat.frames import Batch
-from plugins.chat.hot import CHANNEL, FAILURES, hot_history, unpack_batches
+from plugins.chat.hot import CHANNEL, FAILURES, hot_history
 from plugins.chat.hub import Hub
 from plugins.chat.settings import ChatSettings
 
@@ -88,7 +88,7 @@ class Relaying:
                 continue
             silences = 0
             if message["type"] == "message":
-                for batch in unpack_batches(message["data"]):
+                for batch in self._hot.heard(message["data"]):
                     self._hub.hear(batch)
             elif message["type"] == "subscribe":  # the client reconnects without a word
                 self._hub.checked.set()
