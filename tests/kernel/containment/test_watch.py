@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import io
+import logging
 import os
 import signal
 import subprocess
@@ -20,6 +22,7 @@ import structlog
 import uvloop
 from structlog.testing import capture_logs
 
+from kernel import config, logs
 from kernel.containment.blame import Owners
 from kernel.containment.containment import KERNEL
 from kernel.containment.watch import watching
@@ -114,7 +117,34 @@ def test_plugin_that_blocks_the_loop_is_named_with_its_place(
     (line,) = lines
     assert (plugin, line["plugin"], line["seconds"], line["over"]) == ("sleeper", "sleeper", seconds, True)
     assert 0.5 < seconds < 2
-    assert any(frame.endswith(f" {way}") and "sleeper_plugin.py:" in frame for frame in line["stack"])
+    assert any(frame.endswith(f" {way}") and "sleeper_plugin.py:" in frame for frame in line["stack"].splitlines())
+
+
+@pytest.fixture
+def lines(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+    """What is logged in the format that is the parameter; what is set up for that is undone afterwards."""
+    stream, handlers, level = io.StringIO(), list(logging.root.handlers), logging.root.level
+    logs.set_up(config.load([], {"LYCEUM_LOG__FORMAT": request.param}), stream)
+    yield stream
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("lines", ["console", "json"], indirect=True)
+async def test_block_is_told_in_every_format_of_the_log(sleeper: ModuleType, lines: io.StringIO) -> None:
+    """To people and to machines; and the watch goes on."""
+    blocked: Blocked = []
+    owners = Owners({"sleeper": sleeper.Sleeper})
+    with watching(LIMIT, owners=owners, blocked=lambda *who: blocked.append(who), log=structlog.get_logger()):
+        for _ in range(2):
+            await asyncio.sleep(0.1)
+            await sleeper.sleep(0.5)
+        await asyncio.sleep(0.1)
+
+    assert len(blocked) == 2
+    assert "event loop blocked" in lines.getvalue()
+    assert "sleeper_plugin.py:11 sleep" in lines.getvalue()
 
 
 def test_plugin_that_holds_the_interpreter_is_named(
