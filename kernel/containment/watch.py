@@ -90,9 +90,9 @@ class Watch:
         self._turned.clear()
         self._loop.call_soon_threadsafe(self._turned.set)
         if not frames:
-            if self._turned.wait(self._limit):
-                return
-            frames = self._holding(began, used) or self._standing()
+            turned = self._turned.wait(self._limit)
+            # Who holds the interpreter right after the sign keeps this thread from seeing it in time.
+            frames = self._holding(began, used) or ([] if turned else self._standing())
         if frames and not self._stopping.is_set():
             self._wait_and_report(asked, frames)
 

@@ -25,7 +25,7 @@ from structlog.testing import capture_logs
 from kernel import config, logs
 from kernel.containment.blame import Owners
 from kernel.containment.containment import KERNEL
-from kernel.containment.watch import watching
+from kernel.containment.watch import Watch, watching
 
 LIMIT = 0.15
 SLEEPER = """
@@ -52,6 +52,10 @@ def helper():
 
 
 async def hold(seconds):
+    grip()
+
+
+def grip():
     re.fullmatch("(a|a)*b", "a" * 23)  # never lets the interpreter go
 
 
@@ -157,6 +161,30 @@ def test_plugin_that_holds_the_interpreter_is_named(
     blocked, _ = watched(lambda: sleeper.hold(0), limit=took / 15)
 
     assert [plugin for plugin, _ in blocked] == ["sleeper"]
+
+
+async def test_plugin_that_holds_the_interpreter_right_after_the_sign_of_life_is_named(sleeper: ModuleType) -> None:
+    """In the same turn of the loop: the watch learns of the sign when the hold is over."""
+    took = time.monotonic()
+    sleeper.grip()
+    took = time.monotonic() - took
+    blocked: Blocked = []
+    owners, log = Owners({"sleeper": sleeper.Sleeper}), structlog.get_logger()
+    watch = Watch(took / 15, owners=owners, blocked=lambda *who: blocked.append(who), log=log)
+
+    class Sign(threading.Event):
+        def set(self) -> None:
+            super().set()
+            if threading.current_thread() is threading.main_thread() and not watch._stopping.is_set() and not blocked:
+                sleeper.grip()
+
+    watch._turned = Sign()
+    with capture_logs():
+        watch.start()
+        await asyncio.sleep(0.5)
+        watch.stop()
+
+    assert "sleeper" in {plugin for plugin, _ in blocked}
 
 
 def test_blocks_in_a_row_are_each_counted_and_reported_once(
