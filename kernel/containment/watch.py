@@ -24,7 +24,7 @@ from kernel.containment.containment import KERNEL
 AGAIN: Final = 0.05  # seconds between the two looks
 REPORT_AFTER: Final = 5.0  # seconds after which a block is reported although it goes on
 LATE: Final = 3  # limits, after half of which this thread rests, and a whole of which it waits
-BUSY: Final = 0.3  # of the time on the processor: this process did run, among others perhaps
+BUSY: Final = 0.1  # of the time on the processor: this process did run, among many others perhaps
 REST: Final = 10.0  # seconds between two reports of the same plugin
 DEPTH: Final = 25  # frames that are shown, the innermost
 #: Who stands in a debugger does not block the loop, its person does.
@@ -90,9 +90,9 @@ class Watch:
         self._turned.clear()
         self._loop.call_soon_threadsafe(self._turned.set)
         if not frames:
-            if self._turned.wait(self._limit):
-                return
-            frames = self._holding(began, used) or self._standing()
+            turned = self._turned.wait(self._limit)
+            # Who holds the interpreter right after the sign keeps this thread from seeing it in time.
+            frames = self._holding(began, used) or ([] if turned else self._standing())
         if frames and not self._stopping.is_set():
             self._wait_and_report(asked, frames)
 
@@ -136,7 +136,7 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _told(frames: list[FrameType]) -> list[str]:
-    """Return where *frames* stand, the innermost last, as in a traceback."""
+def _told(frames: list[FrameType]) -> str:
+    """Return where *frames* stand, a line for each, the innermost last, as in a traceback."""
     shown = [f"{frame.f_code.co_filename}:{frame.f_lineno} {frame.f_code.co_name}" for frame in frames[:DEPTH]]
-    return shown[::-1]
+    return "\n".join(shown[::-1])  # of `stack` the console's renderer takes nothing but text

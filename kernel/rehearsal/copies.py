@@ -13,6 +13,7 @@ from typing import Final
 
 import asyncpg
 
+from kernel import errors
 from kernel.database.location import REHEARSAL, DatabaseSettings, Location
 from kernel.database.migrations import Target, upgrade
 from kernel.database.postgres import connect
@@ -37,7 +38,7 @@ async def copied(target: Target) -> AsyncIterator[Target]:
 
     Raises:
         errors.DatabaseUnavailable: the server can not be reached.
-        errors.MigrationFailed: the copy can not be made.
+        errors.MigrationFailed: the copy can not be made, or another rehearsal has one.
     """
     location = target.location
     if location.dialect == "sqlite":
@@ -47,13 +48,30 @@ async def copied(target: Target) -> AsyncIterator[Target]:
             yield copy
         return
     copy = replace(target, plugin=f"{target.plugin}{REHEARSAL}")
-    await _drop(copy.location)  # what a rehearsal left that was killed
+    async with _alone(copy.location):
+        await _drop(copy.location)  # what a rehearsal left that was killed
+        try:
+            await upgrade([copy])
+            await _copy_rows(target, copy)
+            yield copy
+        finally:
+            await _drop(copy.location)
+
+
+@asynccontextmanager
+async def _alone(location: Location) -> AsyncIterator[None]:
+    """Keep out other rehearsals of the same plugin, which would drop this copy."""
+    connection = await connect(location, role=False, limits={})
     try:
-        await upgrade([copy])
-        await _copy_rows(target, copy)
-        yield copy
+        # The lock belongs to the connection: it is free again when this process dies.
+        if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", location.schema):
+            raise errors.MigrationFailed(
+                "another rehearsal of its upgrade runs; try again once that has ended",
+                plugin=location.plugin.removesuffix(REHEARSAL),
+            )
+        yield
     finally:
-        await _drop(copy.location)
+        await connection.close()
 
 
 def _copy_file(source: Path, copy: Path) -> None:

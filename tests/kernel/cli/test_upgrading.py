@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import sys
 import zipfile
 from collections.abc import Iterator
@@ -14,9 +15,12 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
+from kernel import errors
 from kernel.database.location import REHEARSAL
+from kernel.database.migrations import Target
 from kernel.database.opening import DatabaseSettings, open_database
 from kernel.rehearsal import stage
+from kernel.rehearsal.copies import copied
 from kernel.testing.servers import PostgresServer
 from tests.kernel.cli import warm
 from tests.kernel.cli.conftest import Outcome, Terminal
@@ -143,6 +147,27 @@ def test_copy_on_postgresql_is_dropped(shop: Shop) -> None:
             await connection.close()
 
     assert asyncio.run(left()) == []
+
+
+@pytest.mark.postgresql_only
+def test_second_rehearsal_at_the_same_time_is_refused(shop: Shop) -> None:
+    """It would drop the copy of the first, which goes on."""
+    module = importlib.import_module(PACKAGE)
+    settings = DatabaseSettings(url=shop.database)
+    target = Target(plugin="shop", settings=settings, metadata=module.metadata, revisions=module.migrations)
+
+    async def rehearse_twice() -> int:
+        async with copied(target) as copy:
+            with pytest.raises(errors.MigrationFailed, match=r"^shop: another rehearsal of its upgrade runs; "):
+                async with copied(target):
+                    pass
+            connection = await asyncpg.connect(shop.database)
+            try:
+                return int(await connection.fetchval(f'SELECT count(*) FROM "{copy.location.schema}".goods'))
+            finally:
+                await connection.close()
+
+    assert asyncio.run(rehearse_twice()) == 100
 
 
 def test_migration_that_fails_on_the_data_refuses(shop: Shop) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import io
+import logging
 import os
 import signal
 import subprocess
@@ -20,9 +22,10 @@ import structlog
 import uvloop
 from structlog.testing import capture_logs
 
+from kernel import config, logs
 from kernel.containment.blame import Owners
 from kernel.containment.containment import KERNEL
-from kernel.containment.watch import watching
+from kernel.containment.watch import Watch, watching
 
 LIMIT = 0.15
 SLEEPER = """
@@ -49,6 +52,10 @@ def helper():
 
 
 async def hold(seconds):
+    grip()
+
+
+def grip():
     re.fullmatch("(a|a)*b", "a" * 23)  # never lets the interpreter go
 
 
@@ -114,7 +121,34 @@ def test_plugin_that_blocks_the_loop_is_named_with_its_place(
     (line,) = lines
     assert (plugin, line["plugin"], line["seconds"], line["over"]) == ("sleeper", "sleeper", seconds, True)
     assert 0.5 < seconds < 2
-    assert any(frame.endswith(f" {way}") and "sleeper_plugin.py:" in frame for frame in line["stack"])
+    assert any(frame.endswith(f" {way}") and "sleeper_plugin.py:" in frame for frame in line["stack"].splitlines())
+
+
+@pytest.fixture
+def lines(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+    """What is logged in the format that is the parameter; what is set up for that is undone afterwards."""
+    stream, handlers, level = io.StringIO(), list(logging.root.handlers), logging.root.level
+    logs.set_up(config.load([], {"LYCEUM_LOG__FORMAT": request.param}), stream)
+    yield stream
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("lines", ["console", "json"], indirect=True)
+async def test_block_is_told_in_every_format_of_the_log(sleeper: ModuleType, lines: io.StringIO) -> None:
+    """To people and to machines; and the watch goes on."""
+    blocked: Blocked = []
+    owners = Owners({"sleeper": sleeper.Sleeper})
+    with watching(LIMIT, owners=owners, blocked=lambda *who: blocked.append(who), log=structlog.get_logger()):
+        for _ in range(2):
+            await asyncio.sleep(0.1)
+            await sleeper.sleep(0.5)
+        await asyncio.sleep(0.1)
+
+    assert len(blocked) == 2
+    assert "event loop blocked" in lines.getvalue()
+    assert "sleeper_plugin.py:11 sleep" in lines.getvalue()
 
 
 def test_plugin_that_holds_the_interpreter_is_named(
@@ -127,6 +161,30 @@ def test_plugin_that_holds_the_interpreter_is_named(
     blocked, _ = watched(lambda: sleeper.hold(0), limit=took / 15)
 
     assert [plugin for plugin, _ in blocked] == ["sleeper"]
+
+
+async def test_plugin_that_holds_the_interpreter_right_after_the_sign_of_life_is_named(sleeper: ModuleType) -> None:
+    """In the same turn of the loop: the watch learns of the sign when the hold is over."""
+    took = time.monotonic()
+    sleeper.grip()
+    took = time.monotonic() - took
+    blocked: Blocked = []
+    owners, log = Owners({"sleeper": sleeper.Sleeper}), structlog.get_logger()
+    watch = Watch(took / 15, owners=owners, blocked=lambda *who: blocked.append(who), log=log)
+
+    class Sign(threading.Event):
+        def set(self) -> None:
+            super().set()
+            if threading.current_thread() is threading.main_thread() and not watch._stopping.is_set() and not blocked:
+                sleeper.grip()
+
+    watch._turned = Sign()
+    with capture_logs():
+        watch.start()
+        await asyncio.sleep(0.5)
+        watch.stop()
+
+    assert "sleeper" in {plugin for plugin, _ in blocked}
 
 
 def test_blocks_in_a_row_are_each_counted_and_reported_once(
