@@ -164,7 +164,9 @@ async def test_connection_stays_when_tickets_can_not_be_read(monkeypatch: pytest
             await ws.send_json({"type": "authenticate", "ticket": "x"})
             assert await ws.receive_json() == {"type": "authentication-refused", "reason": "ticket"}
 
-        await ws.send_json({"type": "authenticate", "ticket": await tickets.issue(renewed(person, clock, "notes.read"))})
+        await ws.send_json(
+            {"type": "authenticate", "ticket": await tickets.issue(renewed(person, clock, "notes.read"))}
+        )
         assert (await ws.receive_json())["type"] == "authenticated"
 
 
