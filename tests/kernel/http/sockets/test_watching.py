@@ -160,7 +160,7 @@ async def test_connection_stays_when_tickets_can_not_be_read(monkeypatch: pytest
     tickets = Tickets(None, clock)
     async with signed_in(stage, person, clock, tickets) as ws:
         with monkeypatch.context() as patched:
-            patched.setattr(tickets, "_redis", Redis(port=1, retry=None))
+            patched.setattr(tickets, "_redis", Redis.from_url("redis://127.0.0.1:1"))
             await ws.send_json({"type": "authenticate", "ticket": "x"})
             assert await ws.receive_json() == {"type": "authentication-refused", "reason": "ticket"}
 
