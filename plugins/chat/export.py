@@ -75,11 +75,12 @@ class ExportApi:
     async def _captions(self, room_id: UUID, start: datetime | None) -> AsyncIterator[bytes]:
         """Yield captions of what was said to everybody: what was for staff is no part of a recording."""
         yield b"WEBVTT\n"
+        begins = start
         async for found in self._pages(room_id):
-            public = [entry for entry in found if entry.audience == "room"]
-            start = start or (public[0].at if public else None)
-            if start is not None:
-                yield b"".join(caption(entry, start) for entry in public if entry.at >= start)
+            public = [entry for entry in found if entry.audience == "room" and (start is None or entry.at >= start)]
+            if public:
+                begins = begins or public[0].at
+                yield b"".join(caption(entry, begins) for entry in public)
 
 
 def _facts(entry: LoggedEntry) -> Mapping[str, object]:
@@ -96,8 +97,11 @@ def _facts(entry: LoggedEntry) -> Mapping[str, object]:
 
 
 def caption(entry: LoggedEntry, start: datetime) -> bytes:
-    """Return *entry* as a cue, so many seconds after *start* as it was said."""
-    begins = entry.at - start
+    """Return *entry* as a cue, so many seconds after *start* as it was said.
+
+    A later entry may have been said a moment before the first one: its filters took longer.
+    """
+    begins = max(entry.at - start, timedelta(0))
     text = "\n".join(line for line in _escaped(entry.text or "").splitlines() if line.strip())
     speaker = _escaped(" ".join(entry.name.split())) or "…"
     return f"\n{entry.offset}\n{_time(begins)} --> {_time(begins + CUE)}\n<v {speaker}>{text}</v>\n".encode()

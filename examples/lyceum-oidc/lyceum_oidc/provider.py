@@ -49,7 +49,7 @@ class Provider:
         self._log = log.bind(issuer=settings.issuer)
         self._asking = asyncio.Lock()
         self._metadata: tuple[datetime, Metadata] | None = None
-        self._keys: tuple[datetime, KeySet] | None = None
+        self._keys: tuple[datetime, list[Key]] | None = None
 
     async def metadata(self) -> Metadata:
         """Return where the provider's doors are.
@@ -121,12 +121,23 @@ class Provider:
             raise self._unavailable(ValueError(f"{wrong[0]!r} is not encrypted"))
         return metadata
 
-    async def _fetch_keys(self, uri: str) -> tuple[datetime, KeySet]:
-        found = await self._get(uri)
+    async def _fetch_keys(self, uri: str) -> tuple[datetime, list[Key]]:
+        found = (await self._get(uri)).get("keys")
+        if not isinstance(found, list):
+            raise self._unavailable(ValueError(f"{uri} has no keys"))
+        return self._clock.now(), [key for one in found if (key := self._key(one)) is not None]
+
+    def _key(self, found: object) -> Key | None:
+        """Return a key that may sign tokens; None for another, and for one that is not understood.
+
+        RFC 7517 (5) has it so: a provider may publish keys of new kinds beside those by which it signs.
+        """
         try:
-            return self._clock.now(), KeySet.import_key_set({"keys": found["keys"]})
+            keys = KeySet.import_key_set({"keys": [found]}).keys  # type: ignore[list-item]  # whatever it is
         except (JoseError, KeyError, TypeError, ValueError) as error:
-            raise self._unavailable(error) from error
+            self._log.info("key passed over", action="oidc", error=f"{type(error).__name__}: {error}"[:300])
+            return None
+        return next((key for key in keys if isinstance(key, RSAKey | ECKey) and key.get("use") in (None, "sig")), None)
 
     async def _get(self, url: str) -> dict[str, Any]:
         status, found = await self._ask("GET", url)
@@ -156,7 +167,6 @@ class Provider:
         return self._clock.now() - moment > age
 
 
-def _chosen(keys: KeySet, wanted: str | None) -> Key | None:
-    usable = [key for key in keys.keys if isinstance(key, RSAKey | ECKey) and key.get("use") in (None, "sig")]
-    found = [key for key in usable if wanted is None or key.kid == wanted]
+def _chosen(keys: list[Key], wanted: str | None) -> Key | None:
+    found = [key for key in keys if wanted is None or key.kid == wanted]
     return found[0] if len(found) == 1 else None

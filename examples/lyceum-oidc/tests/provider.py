@@ -81,7 +81,7 @@ class Testing:
         """Sign by keys of ours, and note which code has which challenge."""
         path, asked = flask.request.path, flask.request.args
         if path == "/jwks":
-            answer.set_data(json.dumps({"keys": [self.keys.newest.as_dict(private=False)]}))
+            answer.set_data(json.dumps({"keys": [*self.lies.get("keys", ()), self.keys.newest.as_dict(private=False)]}))
         if path == "/oauth2/authorize" and asked.get("code_challenge_method") == "S256":
             query = parse_qs(urlsplit(answer.headers.get("Location", "")).query)
             self.challenges[query.get("code", [""])[0]] = asked["code_challenge"]

@@ -27,6 +27,14 @@ async def test_keys_that_nobody_has_do_not_make_us_ask_again_and_again(house: Ho
     assert await house.campus.asked("/jwks") == 2
 
 
+async def test_keys_that_are_not_understood_are_passed_over(house: House) -> None:
+    """Also beside those by which the provider signs: of a kind, or on a curve, that nobody here knows."""
+    others = [{"kty": "EC", "crv": "brainpoolP256r1", "kid": "a", "x": "AA", "y": "AA"}, {"kty": "RSA"}, {}, "no key"]
+    await house.campus.lies(keys=others)
+
+    assert (await house.come(house.browser())).status == 303
+
+
 async def test_what_the_provider_says_of_itself_is_remembered_for_an_hour(house: House) -> None:
     """Its metadata and its keys."""
     for _ in range(3):

@@ -419,6 +419,22 @@ async def test_who_was_put_out_is_told_nothing(deploy: Deploy) -> None:
         assert await room.deployment.events.of(event) == []
 
 
+async def test_captions_lack_nothing_that_was_said_before_the_first_one(deploy: Deploy) -> None:
+    """What the log has later may have been said a moment earlier, when its filters took longer."""
+    room = await open_classroom(deploy)
+    ann = room.student()
+    await room.say(ann, "first")
+    room.deployment.clock.advance(-2)
+    await room.say(ann, "second")
+
+    captions = await export(room, "vtt")
+
+    assert re.findall(r"(\S+) --> .*\n.*>(\w+)</v>", captions) == [
+        ("00:00:00.000", "first"),
+        ("00:00:00.000", "second"),
+    ]
+
+
 async def test_export_is_an_act_and_comes_in_three_forms(deploy: Deploy) -> None:
     """No spreadsheet takes a message for a formula, no player one for markup."""
     room = await open_classroom(deploy)

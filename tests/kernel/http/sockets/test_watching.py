@@ -13,8 +13,6 @@ from uuid import UUID
 import aiohttp
 import pytest
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from kernel import SIGNED_IN, CloseCode, FanOut, Principal, frame, new_id
 from kernel.http.settings import HttpSettings
@@ -140,7 +138,7 @@ async def test_connection_stays_when_tickets_can_not_be_read(monkeypatch: pytest
     tickets = Tickets(None, clock)
     async with signed_in(stage, person, clock, tickets) as ws:
         with monkeypatch.context() as patched:
-            patched.setattr(tickets, "_redis", Redis(port=1, retry=Retry(NoBackoff(), 0)))
+            patched.setattr(tickets, "_redis", Redis.from_url("redis://127.0.0.1:1"))
             await ws.send_json({"type": "authenticate", "ticket": "x"})
             assert await ws.receive_json() == {"type": "authentication-refused", "reason": "ticket"}
 
