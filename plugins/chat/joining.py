@@ -46,15 +46,16 @@ class Joining:
     async def _up_to_now(self, room_id: UUID, feed: Feed, known: Position | None) -> Recovered | None:
         """Return what leads up to now; None where the feed went further meanwhile than can be followed."""
         after, last = self._from(feed, known), feed.last
-        read: list[Encoded] = []
+        read, whole = list[Encoded](), True
         if feed.since(after) is None:
             batch = await self._log.after(room_id, feed.epoch, after, last - after)
             read = [entry for entry in batch.entries if entry.offset <= last]
+            whole = len(read) == last - after  # or the beginning of the log has just been removed
             after = last
         rest = feed.since(after)
         if rest is None or self._hub.feed(room_id) is not feed:
             return None
-        recovered = None if known is None else self._covers(feed, known, last)
+        recovered = None if known is None else whole and self._covers(feed, known, last)
         return Recovered(epoch=feed.epoch, offset=feed.last, recovered=recovered, entries=[*read, *rest])
 
     def _from(self, feed: Feed, known: Position | None) -> int:

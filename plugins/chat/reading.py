@@ -121,6 +121,7 @@ class Reading:
         found: list[Encoded] = []
         if recovered:
             found = (await self._log.after(room_id, reached.epoch, after, reached.last_offset - after)).entries
+            recovered = len(found) == reached.last_offset - after  # or its beginning has just been removed
         return Recovered(epoch=reached.epoch, offset=reached.last_offset, recovered=recovered, entries=found)
 
     async def own_rooms(self, user_id: UUID, query: PageQuery) -> Page[OwnRoom]:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from kernel import Context
 from plugins.chat import presence as presence_module
 from plugins.chat import putting_out, typing_signs
+from plugins.chat.expiring import EVERY, Expiring
 from plugins.chat.hub import Hub
 from plugins.chat.presence import TELL_EVERY, Presence
 from plugins.chat.putting_out import PuttingOut
@@ -30,6 +31,8 @@ async def chat(ctx: Context[ChatSettings]) -> AsyncIterator[None]:
     ctx.tasks.every(ctx.settings.check_every, hub.check, name="looking for lost entries", sooner=hub.checked)
     ctx.tasks.every(putting_out.LOOK_EVERY, ctx.own(PuttingOut).look_again, name="looking again who is in rooms")
     ctx.tasks.every(TELL_EVERY, presence.tell, name="telling who is where")
+    if ctx.settings.keep_days:
+        ctx.tasks.every(EVERY, ctx.own(Expiring).expire, name="removing what was said long ago")
     try:
         yield
     finally:

@@ -20,4 +20,5 @@ class ChatSettings(Settings, frozen=True):
     recovery_limit: Annotated[int, msgspec.Meta(ge=10, le=1000)] = 300  #: entries that a client can be given on return
     hot_history: Annotated[int, msgspec.Meta(ge=50, le=1000)] = 300  #: entries of each room kept in memory or in Redis
     rooms_per_connection: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 128  #: that one connection may join
+    keep_days: Annotated[int, msgspec.Meta(ge=0, le=36500)] = 0  #: after which what was said goes; 0 for never
     erased_messages: Literal["remove", "keep"] = "remove"  #: what an erasure does to the texts of the person

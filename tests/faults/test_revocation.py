@@ -1,7 +1,4 @@
-"""Access that was taken away ends in every process (A11), also while Redis tells nobody.
-
-There are no WebSockets and no sessions of a dashboard yet, whose connections would have to end as well.
-"""
+"""Access that was taken away ends in every process (A11), that of open WebSockets too, also while Redis is away."""
 
 from __future__ import annotations
 
@@ -15,9 +12,12 @@ from uuid import uuid4
 
 import pytest
 
+from kernel import CloseCode
 from kernel.testing.clients import Client
 from tests.faults.backstage import Backstage
+from tests.faults.lecture import SOCKET
 from tests.faults.site import People, Server
+from tests.kernel.http.sockets.speaking import ended
 from tests.plugins.auth.signing_in import CODES, SESSIONS, status
 
 LIMIT: Final = 5.0  # seconds
@@ -62,7 +62,7 @@ async def becomes(expected: int, client: Client, path: str = SESSIONS) -> float:
 async def test_what_was_taken_away_ends_in_the_other_process(
     servers: list[Server], stage: Backstage, people: People, redis: str
 ) -> None:
-    """A11: signing out, losing a role and being disabled count there within five seconds."""
+    """A11: signing out, losing a role and being disabled count there within five seconds, and end connections."""
     leaving, losing, banned, staying = [await signed_in(servers[0], stage) for _ in range(4)]
     async with (
         people.client(servers[0], "admin") as admin,
@@ -76,6 +76,7 @@ async def test_what_was_taken_away_ends_in_the_other_process(
         await becomes(200, loser_there, ACCOUNTS)
         for client in (leaver_there, banned_there):
             assert await status(client, "GET", SESSIONS) == 200
+        sockets = [await client.session.ws_connect(SOCKET) for client in (leaver_there, loser_there, banned_there)]
         if redis == "with Redis":
             await take_away(admin, leaver, path, banned["user"]["id"])
         else:
@@ -83,6 +84,8 @@ async def test_what_was_taken_away_ends_in_the_other_process(
                 await take_away(admin, leaver, path, banned["user"]["id"])
                 await becomes(401, leaver_there)
 
+        async with asyncio.timeout(LIMIT):
+            assert [await ended(socket) for socket in sockets] == [CloseCode.REVOKED] * 3
         await becomes(401, leaver_there)
         await becomes(403, loser_there, ACCOUNTS)
         await becomes(401, banned_there)

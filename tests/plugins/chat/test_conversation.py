@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from kernel import Principal, new_id
@@ -17,6 +18,7 @@ from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from plugins.chat.conversation import Conversation
 from plugins.chat.joining import Joining
+from plugins.chat.presence import Presence, There
 from plugins.chat.putting_out import PuttingOut
 from plugins.chat.standing import Standing, Standings
 from tests.plugins.chat.classroom import Classroom, open_classroom
@@ -211,6 +213,48 @@ async def test_people_see_who_comes_and_goes(deploy: Deploy) -> None:
     joined = [person["id"] for told in ann.of("presence") for person in told["joined"]]
     assert joined.count(str(student.user)) == 1
     assert ann.of("presence")[-1]["people"] == 1
+
+
+@pytest.mark.postgresql_only
+async def test_person_in_two_processes_is_one_person(deploy: Deploy) -> None:
+    """Who goes in one of them has not left; who goes in both has."""
+    room = await open_classroom(deploy)
+    student, watcher = room.student(), room.student()
+    beside = await room.twin()
+    ann = Line(room, watcher)
+    bob, twin = Line(room, student), Line(beside, student)
+    for line in (ann, bob, twin):
+        await line.ask("join")
+    other = Line(beside, beside.teacher, "chat.moderate")
+    await other.ask("join")
+    await eventually(lambda: any(told["people"] == 3 for told in ann.of("presence")))
+    await eventually(lambda: any(told["people"] == 3 for told in other.of("presence")))
+    assert max(told["people"] for line in (ann, other) for told in line.of("presence")) == 3
+
+    bob.conversation.closed(1000)
+    other.conversation.closed(1000)
+    await eventually(lambda: any(str(room.teacher.user) in told["left"] for told in ann.of("presence")))
+    assert ann.of("presence")[-1]["people"] == 2
+    assert not any(str(student.user) in told["left"] for told in ann.of("presence"))
+    twin.conversation.closed(1000)
+
+    await eventually(lambda: any(str(student.user) in told["left"] for told in ann.of("presence")))
+    assert ann.of("presence")[-1]["people"] == 1
+
+
+@pytest.mark.postgresql_only
+async def test_people_of_a_process_that_died_are_forgotten(deploy: Deploy) -> None:
+    """A minute after it was last heard of."""
+    room = await open_classroom(deploy)
+    presence = room.deployment.platform.context("chat").own(Presence)
+    ann = Line(room, room.student())
+    await ann.ask("join")
+    gone = There(process=new_id(), room=UUID(room.room), people=new_id().bytes + ann.user_id.bytes)
+    presence.hear(msgspec.json.encode(gone))
+    assert presence.people(UUID(room.room)) == 2
+    room.deployment.clock.advance(61)
+
+    await eventually(lambda: presence.people(UUID(room.room)) == 1)
 
 
 async def test_others_see_who_is_writing(deploy: Deploy) -> None:
