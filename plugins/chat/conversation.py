@@ -31,7 +31,10 @@ _decode: Final = msgspec.json.Decoder(wire.FromClient).decode
 class Line(Protocol):
     """What is needed of a connection."""
 
-    principal: Principal | None  #: another one once the client has renewed it
+    @property
+    def principal(self) -> Principal | None:
+        """Who is signed in; another object once the client has renewed it."""
+        ...
 
     def send(self, message: bytes) -> None:
         """Send one message."""
@@ -249,16 +252,7 @@ class Conversation:
             self._presence.went(room_id, seat.user_id)
 
     def _refuse(self, asked: int | None, problem: problems.Problem) -> None:
-        wait = problem.headers.get("Retry-After")
-        refused = wire.Refused(
-            id=asked,
-            problem=f"/problems/{problem.type}",
-            status=problem.status,
-            title=problem.title,
-            detail=problem.detail,
-            retry_after=None if wait is None else int(wait),
-        )
-        self.connection.send(encode(refused))
+        self.connection.send(encode(wire.refused(asked, problem)))
 
 
 #: What is done for each kind of message.

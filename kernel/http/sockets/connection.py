@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
 
 from kernel.http.principal import Principal
+from kernel.http.request import Request
 from kernel.http.serving import reset
 from kernel.http.sockets.codes import CloseCode
 from kernel.http.sockets.frames import Opcode, Reader, Violation, close_code, close_frame, frame
@@ -41,6 +42,14 @@ class Pulse:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Credential:
+    """What says who a client is after its connection was opened: one of the two."""
+
+    ticket: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)  #: as `Authorization: Bearer` would bear it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Terms:
     """What the connections of one socket have in common."""
 
@@ -50,6 +59,7 @@ class Terms:
     seconds: int
     hear: Callable[[Connection, Listener, bytes], Awaitable[None]]  #: never raises but to be cancelled
     tell_closed: Callable[[Listener, int], None]  #: never raises
+    sign_in: Callable[[Connection, Request, Credential], Awaitable[Principal]]
     pulse: Pulse
     metrics: SocketMetrics
 
@@ -114,6 +124,18 @@ class Connection(asyncio.Protocol):
         if self._inbox is not None:
             self._inbox.clear()
         self._end(code, reason)
+
+    async def sign_in(self, request: Request, credential: Credential) -> Principal:
+        """Let it go on for whoever *credential* is of; *request* is the one that opened it.
+
+        For a client that can say who it is in a message alone. Who it was known as already, it has to be still.
+
+        Raises:
+            problems.NotSignedIn: the credential is not good (any more).
+            problems.Forbidden: it is another person's, or the permission of the socket is not theirs.
+            problems.Unavailable: it can not be told now.
+        """
+        return await self._terms.sign_in(self, request, credential)
 
     @property
     def code(self) -> int | None:
