@@ -136,7 +136,7 @@ async def test_who_awaits_no_acknowledgement_gets_the_answer_as_an_event(deploy:
 
 
 async def test_what_is_refused_is_acknowledged_with_the_reason(deploy: Deploy, folder: Path) -> None:
-    """As a problem: a room of others, an event that there is not, a body that is wrong; and typing is answered empty."""
+    """A room of others, an event that there is not, a body that is wrong; and typing is answered with nothing."""
     room = await school(deploy)
     async with node(folder, room.deployment.url, auth=bearer(room.student())) as one:
         await one.join(room.room)
