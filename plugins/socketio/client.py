@@ -69,12 +69,8 @@ class Client:
     async def received(self, text: bytes) -> None:
         """Have the library read a packet, and do what it asks."""
         packet = text.decode()
-        if packet not in _ALONE and not packet.startswith(_BEGINNINGS):
-            return self._part("it is no packet that a client sends")
-        if packet.startswith(_CONNECT):
-            if self._tried:
-                return self._part("connect once")
-            self._tried = True
+        if (wrong := self._what_is_wrong(packet)) is not None:
+            return self._part(wrong)
         await self.wire.give(packet)
         if self._failure is not None:
             raise self._failure
@@ -116,8 +112,8 @@ class Client:
         except errors.LyceumError as error:
             raise _refusal(problems.Unavailable("Try again.")) from error
         except Exception as error:
-            self._failure = error  # `received` raises it where the kernel sees it
-            raise _refusal(problems.Internal()) from error
+            self._failure = error  # `received` raises it where the kernel sees it, and ends the connection
+            raise exceptions.ConnectionRefusedError from error
         self._patience.cancel()
 
     def asks(self, asked: Asked | Unreadable) -> None:
@@ -130,6 +126,17 @@ class Client:
     def leaves(self) -> None:
         """End the connection: it has nothing else to do."""
         self._connection.close(CloseCode.NORMAL)
+
+    def _what_is_wrong(self, packet: str) -> str | None:
+        """Return why *packet* may not reach the library; None for one that may."""
+        if packet in _ALONE:
+            return None
+        if not packet.startswith(_BEGINNINGS):
+            return "it is no packet that a client sends"
+        if not packet.startswith(_CONNECT):
+            return "connect first" if self._conversation is None else None
+        again, self._tried = self._tried, True
+        return "connect once" if again else None
 
     async def _do(self, asked: Asked, conversation: Listener) -> None:
         self._awaited = asked.ack
