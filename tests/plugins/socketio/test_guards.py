@@ -311,9 +311,9 @@ class BrokenChatPlugin(InMemoryChatPlugin):
 
 @pytest.mark.sqlite_only
 async def test_failure_of_ours_is_said_and_seen(deploy: Deploy) -> None:
-    """The connection ends as of any listener that breaks, and the fault is counted."""
+    """The connection ends as of any listener that breaks, and whoever broke is counted."""
     deployment = await deploy("socketio", plugins=[BrokenChatPlugin])
     async with opened(deployment.client("student")) as ws:
         await ws.send_str("40")
         assert await ended(ws) == CloseCode.INTERNAL
-    assert deployment.platform.app[SHARED].containment.of("socketio").counts == {Fault.REQUEST: 1}
+    assert deployment.platform.app[SHARED].containment.of("broken-chat").counts == {Fault.REQUEST: 1}
