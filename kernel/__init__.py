@@ -19,10 +19,10 @@ from kernel.http.request import Request
 from kernel.http.routes import PUBLIC, SIGNED_IN, Idempotency, RateLimit, Route, delete, get, patch, post, put
 from kernel.http.sockets.codec import Codec, InvalidMessage
 from kernel.http.sockets.codes import CloseCode
-from kernel.http.sockets.connection import Connection, Listener
+from kernel.http.sockets.connection import Connection, Credential, Listener
 from kernel.http.sockets.declaring import Opener, Socket, socket
 from kernel.http.sockets.fan_out import FanOut
-from kernel.http.sockets.frames import frame
+from kernel.http.sockets.frames import frame, payloads
 from kernel.http.tables import csv_answer, stream_csv, wants_csv
 from kernel.ids import new_id
 from kernel.plugin import (
@@ -62,6 +62,7 @@ __all__ = [
     "Context",
     "Contribution",
     "Cookie",
+    "Credential",
     "Delivery",
     "Encoded",
     "Event",
@@ -108,6 +109,7 @@ __all__ = [
     "on_every",
     "page",
     "patch",
+    "payloads",
     "post",
     "problems",
     "put",

@@ -15,7 +15,7 @@ from uuid import UUID
 
 import msgspec
 
-from kernel import Event, Personal, problems
+from kernel import Event, Listener, Personal, Principal, problems
 from kernel.capabilities import Capability, Contribution
 
 #: Who sees a message: everybody in the room, or those who teach and whoever it is from or answers.
@@ -164,6 +164,19 @@ class MessageRemoved(Event, frozen=True, kw_only=True):
     offset: int
 
 
+class Line(Protocol):
+    """How a conversation reaches its client: whoever has the connection makes one of it."""
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who is signed in by it, another object once that was renewed; None for whoever the conversation is with."""
+        ...
+
+    def send(self, message: bytes) -> None:
+        """Send one message of `chat_socket`; never waits, and parts from a client that does not take it."""
+        ...
+
+
 class Chat(Protocol):
     """Keeps rooms, and what is said in them."""
 
@@ -197,6 +210,15 @@ class Chat(Protocol):
 
     async def messages(self, room_id: UUID, *, after: int = 0, limit: int = 100) -> Sequence[Message]:
         """Return what was said to everybody behind the offset *after*, in order, without what was removed."""
+        ...
+
+    async def converse(self, person: Principal, line: Line) -> Listener:
+        """Return what hears *person*, as the chat's own WebSocket would: for a client that comes by another transport.
+
+        It takes and sends the messages of `chat_socket`, each as JSON. `received` is called with one after another,
+        as they come, and sends the answer before it returns; what happens in the rooms comes in between. `closed` has
+        to be called once, after the last `received` has ended.
+        """
         ...
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import msgspec
 
+from kernel import problems
 from kernel.contracts.chat import Audience
 
 PATH: Final = "/socket"  #: below the mount of `chat/1`
@@ -197,6 +198,19 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="
     title: str
     detail: str = ""
     retry_after: int | None = None  #: seconds
+
+
+def refused(asked: int | None, problem: problems.Problem) -> Refused:
+    """Return *problem* as the answer to the message *asked*."""
+    wait = problem.headers.get("Retry-After")
+    return Refused(
+        id=asked,
+        problem=f"/problems/{problem.type}",
+        status=problem.status,
+        title=problem.title,
+        detail=problem.detail,
+        retry_after=None if wait is None else int(wait),
+    )
 
 
 class Present(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="presence"):

@@ -32,7 +32,10 @@ _decode: Final = msgspec.json.Decoder(wire.FromClient).decode
 class Line(Protocol):
     """What is needed of a connection."""
 
-    principal: Principal | None  #: another one once the client has renewed it
+    @property
+    def principal(self) -> Principal | None:
+        """Who is signed in; another object once the client has renewed it."""
+        ...
 
     def send(self, message: bytes) -> None:
         """Send one message."""
@@ -139,7 +142,7 @@ class Conversation:
         self.connection = connection
         self._signed_in = person
         self._by = ctx.own(Workings)
-        self._seats: dict[UUID, Seat] = {}
+        self._seats: tuple[Seat, ...] = ()  # mostly one: a dictionary would be the largest part of an idle client
         self._over = False
 
     @property
@@ -169,8 +172,8 @@ class Conversation:
     def closed(self, code: int) -> None:
         """Leave every room."""
         self._over = True
-        for room_id in tuple(self._seats):
-            self._leave(room_id)
+        for seat in self._seats:
+            self._leave(seat.room_id)
 
     def reconsider(self, seat: Seat) -> None:
         """Find out anew where the person stands; never waits."""
@@ -178,7 +181,7 @@ class Conversation:
 
     async def join(self, asked: wire.Join) -> None:
         """Go into a room; the answer goes out before anything that happens there later."""
-        if len(self._seats) >= self._by.ctx.settings.rooms_per_connection and asked.room not in self._seats:
+        if len(self._seats) >= self._by.ctx.settings.rooms_per_connection and self._seat(asked.room) is None:
             raise problems.Conflict("This connection is in as many rooms as it may be.")
         heard = self._by.putting_out.heard
         standing = await self._by.standings.of(self._person, asked.room)
@@ -188,7 +191,7 @@ class Conversation:
         if self._over:
             self._by.hub.leave(asked.room, seat)
             return
-        self._seats[asked.room] = seat
+        self._seats += (seat,)
         self.connection.send(encode(self._joined(asked, standing, found)))
         self._by.presence.came(asked.room, wire.Sender(id=standing.user_id, name=standing.name))
         if self._by.putting_out.heard != heard:  # it may have been about this person, who was not in the room yet
@@ -233,7 +236,7 @@ class Conversation:
         return wire.Done(id=asked.id)
 
     async def _is_typing(self, asked: wire.Typing) -> None:
-        seat = self._seats.get(asked.room)
+        seat = self._seat(asked.room)
         if seat is not None:
             await self._by.typing.tell(seat)
 
@@ -243,7 +246,7 @@ class Conversation:
         Raises:
             problems.Conflict: it was not.
         """
-        seat = self._seats.get(room_id)
+        seat = self._seat(room_id)
         if seat is None:
             raise problems.Conflict("Join the room first.")
         now = self._by.ctx.clock.now()
@@ -257,7 +260,7 @@ class Conversation:
         try:
             standing = await self._by.standings.of(self._person, seat.room_id)
         except (problems.NotFound, problems.Forbidden):
-            if self._seats.get(seat.room_id) is seat:
+            if seat in self._seats:
                 self._leave(seat.room_id)
                 self.connection.send(encode(wire.Gone(room=seat.room_id)))
             return
@@ -282,24 +285,19 @@ class Conversation:
             staff=standing.staff,
         )
 
+    def _seat(self, room_id: UUID) -> Seat | None:
+        return next((seat for seat in self._seats if seat.room_id == room_id), None)
+
     def _leave(self, room_id: UUID) -> None:
-        seat = self._seats.pop(room_id, None)
+        seat = self._seat(room_id)
         if seat is not None:
+            self._seats = tuple(other for other in self._seats if other is not seat)
             seat.close()
             self._by.hub.leave(room_id, seat)
             self._by.presence.went(room_id, seat.user_id)
 
     def _refuse(self, asked: int | None, problem: problems.Problem) -> None:
-        wait = problem.headers.get("Retry-After")
-        refused = wire.Refused(
-            id=asked,
-            problem=f"/problems/{problem.type}",
-            status=problem.status,
-            title=problem.title,
-            detail=problem.detail,
-            retry_after=None if wait is None else int(wait),
-        )
-        self.connection.send(encode(refused))
+        self.connection.send(encode(wire.refused(asked, problem)))
 
 
 #: What is done for each kind of message.

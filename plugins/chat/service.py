@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from kernel import Context
-from kernel.contracts.chat import Message, Position, Posted, Room
+from kernel import Context, Listener, Principal
+from kernel.contracts.chat import Line, Message, Position, Posted, Room
+from plugins.chat.conversation import Conversation
 from plugins.chat.log import Log
 from plugins.chat.posting import NewMessage, Posting
 from plugins.chat.reading import Reading
 from plugins.chat.rooms import Rooms
 from plugins.chat.settings import ChatSettings
 from plugins.chat.standing import Standings
+from plugins.chat.unframed import Unframed
 
 
 class ChatService:
     """Lets other plugins open rooms, and speak and read in them."""
 
     def __init__(self, ctx: Context[ChatSettings]) -> None:
+        self._ctx = ctx
         self._rooms = ctx.own(Rooms)
         self._log = ctx.own(Log)
         self._standings = ctx.own(Standings)
@@ -51,3 +54,7 @@ class ChatService:
     async def messages(self, room_id: UUID, *, after: int = 0, limit: int = 100) -> Sequence[Message]:
         """Return what was said to everybody behind the offset *after*."""
         return await self._reading.public(room_id, after, limit)
+
+    async def converse(self, person: Principal, line: Line) -> Listener:
+        """Return what hears *person*."""
+        return Conversation(self._ctx, Unframed(line), person)

@@ -10,26 +10,31 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from msgspec import Struct
 
-from kernel import Event, new_id
+from kernel import Event, Listener, Principal, new_id
 from kernel.contracts.chat import (
     CHAT,
     Chat,
     ChatFilter,
     Draft,
     Judgement,
+    Line,
     Message,
+    Position,
     Posted,
     Room,
     RoomClosed,
     RoomOpened,
     RoomWasClosed,
 )
+from kernel.contracts.chat_socket import FromClient, Said
 from kernel.testing import witness
 from kernel.testing.contracts.chat import ChatContract, ChatFilterContract
 from kernel.testing.contracts.in_memory import InMemoryChatHarness
 from kernel.testing.deploying import Deploy
 from kernel.testing.fakes.chat import InMemoryChat
+from kernel.testing.fakes.chat_conversation import InMemoryConversation
 from tests.contracts.broken import Test, assert_found
 from tests.plugins.chat.classroom import Classroom, open_classroom
 
@@ -158,6 +163,44 @@ class OpensSilently(InMemoryChat):
         return room
 
 
+class Interrupts(InMemoryConversation):
+    """Speaks in rooms that it did not join."""
+
+    async def _do(self, asked: FromClient) -> Struct:
+        self._joined.add(asked.room)
+        return await super()._do(asked)
+
+
+class LetsTalkUnjoined(InMemoryChat):
+    """Takes what is said to a room that was not joined."""
+
+    async def converse(self, person: Principal, line: Line) -> Listener:
+        return Interrupts(self, person, line)
+
+
+class GoesOnTelling(InMemoryChat):
+    """Tells those who have gone."""
+
+    def leave(self, conversation: InMemoryConversation, room_id: UUID) -> None:
+        return None
+
+
+class TellsNobody(InMemoryChat):
+    """Stores what is said, and lets nobody hear it."""
+
+    async def enter(self, conversation: InMemoryConversation, room_id: UUID) -> Position:
+        reached = await super().enter(conversation, room_id)
+        self.leave(conversation, room_id)
+        return reached
+
+
+class ForgetsOne(InMemoryChat):
+    """Does not give the last of what was missed."""
+
+    def entries(self, room_id: UUID) -> list[Said]:
+        return super().entries(room_id)[:-1]
+
+
 KIT = ChatContract()
 FAULTS: dict[type[InMemoryChat], Test[Any]] = {
     OpensAnother: KIT.test_room_is_opened_once,
@@ -170,6 +213,10 @@ FAULTS: dict[type[InMemoryChat], Test[Any]] = {
     LosesTheLast: KIT.test_what_is_said_stands_in_the_order_of_its_offsets,
     NeverCloses: KIT.test_closed_room_can_be_read,
     OpensSilently: KIT.test_room_is_opened_once,
+    LetsTalkUnjoined: KIT.test_conversation_refuses_what_can_not_be,
+    GoesOnTelling: KIT.test_who_has_left_hears_nothing,
+    TellsNobody: KIT.test_who_converses_speaks_and_hears,
+    ForgetsOne: KIT.test_who_comes_back_is_given_exactly_what_came_since,
 }
 
 

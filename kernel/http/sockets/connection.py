@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol, cast
 
 from kernel.http.principal import Principal
+from kernel.http.request import Request
 from kernel.http.serving import reset
 from kernel.http.sockets.codes import CloseCode
 from kernel.http.sockets.frames import Opcode, Reader, Violation, close_code, close_frame, frame
@@ -42,6 +43,14 @@ class Pulse:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Credential:
+    """What says who a client is after its connection was opened: one of the two."""
+
+    ticket: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)  #: as `Authorization: Bearer` would bear it
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Terms:
     """What the connections of one socket have in common."""
 
@@ -50,6 +59,7 @@ class Terms:
     pace: Pace  #: of what one connection may send
     hear: Callable[[Connection, Listener, bytes], Awaitable[None]]  #: never raises but to be cancelled
     tell_closed: Callable[[Connection, Listener, int], None]  #: never raises
+    sign_in: Callable[[Connection, Request, Credential], Awaitable[Principal]]
     pulse: Pulse
     metrics: SocketMetrics
 
@@ -58,6 +68,7 @@ class Connection(asyncio.Protocol):
     """One client. It sends without waiting: whoever does not take what they are sent is cut off."""
 
     __slots__ = (
+        "_address",
         "_code",
         "_early",
         "_even_at",
@@ -69,22 +80,12 @@ class Connection(asyncio.Protocol):
         "_task",
         "_terms",
         "_transport",
-        "id",
         "principal",
-        "who",
     )
 
-    def __init__(
-        self,
-        terms: Terms,
-        id: str,  # noqa: A002 - as `Request` has it
-        principal: Principal | None,
-        *,
-        who: str,
-    ) -> None:
-        self.id = id  #: of the request that opened it
+    def __init__(self, terms: Terms, principal: Principal | None, address: str) -> None:
         self.principal = principal  #: who is signed in; another object once the client has renewed it
-        self.who = who  #: whose faults count together: a person, or a stranger's address
+        self._address = address
         self._terms = terms
         self._transport: asyncio.Transport | None = None
         self._early = b""  # sent before it was accepted
@@ -122,6 +123,23 @@ class Connection(asyncio.Protocol):
         if self._inbox is not None:
             self._inbox.clear()
         self._end(code, reason)
+
+    async def sign_in(self, request: Request, credential: Credential) -> Principal:
+        """Let it go on for whoever *credential* is of; *request* is the one that opened it.
+
+        For a client that can say who it is in a message alone. Who it was known as already, it has to be still.
+
+        Raises:
+            problems.NotSignedIn: the credential is not good (any more).
+            problems.Forbidden: it is another person's, or the permission of the socket is not theirs.
+            problems.Unavailable: it can not be told now.
+        """
+        return await self._terms.sign_in(self, request, credential)
+
+    @property
+    def who(self) -> str:
+        """Whose faults count together: a person, or a stranger's address."""
+        return self._address if self.principal is None else str(self.principal.id)
 
     @property
     def code(self) -> int | None:

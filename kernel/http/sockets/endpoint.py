@@ -17,14 +17,14 @@ from kernel.containment.breaker import Fault
 from kernel.correlation import Cause, set_cause
 from kernel.http import problems
 from kernel.http.callers import check_permission, permits
-from kernel.http.frame import Frame, Shared, who
+from kernel.http.frame import Frame, Shared
 from kernel.http.limits import GeneralLimit, address_key
 from kernel.http.principal import Principal
 from kernel.http.request import Request
 from kernel.http.serving import ClientConnection
 from kernel.http.sockets.codec import InvalidMessage
 from kernel.http.sockets.codes import CloseCode
-from kernel.http.sockets.connection import Connection, Listener, Terms
+from kernel.http.sockets.connection import Connection, Credential, Listener, Terms
 from kernel.http.sockets.declaring import Socket
 from kernel.http.sockets.handshake import TICKET, SwitchedResponse, accepting, refuse_foreign_page
 from kernel.http.sockets.pace import pace
@@ -84,6 +84,7 @@ class SocketEndpoint:
             pace=pace(socket.rate, socket.burst),
             hear=self._hear,
             tell_closed=self._tell_closed,
+            sign_in=self._sign_in,
             pulse=watch.pulse,
             metrics=self._shared.metrics.socket(frame.plugin, frame.route),
         )
@@ -101,7 +102,7 @@ class SocketEndpoint:
         accepted = accepting(request.http)
         if self._watch.pulse.draining:
             raise problems.Unavailable("This process stops; connect again.", headers={"Retry-After": "1"})
-        connection = Connection(self._terms, str(request.id), request.caller, who=who(request))
+        connection = Connection(self._terms, request.caller, address_key(request.address))
         listener = await self._socket.opener(request, connection)
         self._hand_over(request, connection, listener, accepted)
         return SwitchedResponse()
@@ -169,13 +170,35 @@ class SocketEndpoint:
             fresh = await self._tickets.redeem(ticket)
         except (problems.NotSignedIn, problems.Unavailable):  # that tickets can not be read is no fault of the listener
             return connection.send(_encode(AuthenticationRefused(reason="ticket")))
-        if known is None or (fresh.id, fresh.actor) != (known.id, known.actor):
+        if known is None or not _is_same(known, fresh):
             return connection.send(_encode(AuthenticationRefused(reason="person")))
         connection.principal = fresh
         if not permits(fresh, self._socket.permission):
             return connection.close(CloseCode.REVOKED, "the permission is gone")
         left = None if fresh.expires is None else int((fresh.expires - self._shared.clock.now()).total_seconds())
         return connection.send(_encode(Authenticated(expires_in=left)))
+
+    async def _sign_in(self, connection: Connection, request: Request, credential: Credential) -> Principal:
+        """See `Connection.sign_in`."""
+        known, fresh = connection.principal, await self._vouched(request.http, credential)
+        if known is not None and not _is_same(known, fresh):
+            raise problems.Forbidden("The connection is another person's.")
+        check_permission(fresh, self._socket.permission)
+        if known is None and fresh.actor is not None:
+            request.caller = fresh
+            await self._shared.callers.record_acting(request, self._name)
+        connection.principal = fresh
+        return fresh
+
+    async def _vouched(self, http: web.Request, credential: Credential) -> Principal:
+        """Return whose *credential* it is."""
+        if credential.ticket:
+            return await self._tickets.redeem(credential.ticket)
+        bearing = http.clone(headers={"Authorization": f"Bearer {credential.token}"})
+        caller = await self._shared.callers.caller(bearing) if credential.token else None
+        if caller is None:
+            raise problems.NotSignedIn
+        return caller
 
     def _tell_closed(self, connection: Connection, listener: Listener, code: int) -> None:
         try:
@@ -186,3 +209,7 @@ class SocketEndpoint:
     def _failed(self, error: Exception, who: str) -> None:
         self._frame.log.error("socket listener failed", action="socket-failed", route=self._frame.route, exc_info=error)
         self._shared.containment.failed(self._frame.plugin, Fault.REQUEST, error, what=self._name, who=who)
+
+
+def _is_same(known: Principal, fresh: Principal) -> bool:
+    return (fresh.id, fresh.actor) == (known.id, known.actor)

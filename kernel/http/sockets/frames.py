@@ -67,6 +67,19 @@ def frame(payload: bytes, opcode: Opcode = Opcode.TEXT) -> bytes:
     return bytes((_FINAL | opcode, _LENGTH_64)) + size.to_bytes(8, "big") + payload
 
 
+def payloads(frames: bytes) -> Iterator[bytes]:
+    """Yield what is in *frames*, each made by `frame`: for a client that gets it in another wrapping."""
+    place, end = 0, len(frames)
+    while place < end:
+        size, begin = frames[place + 1], place + 2
+        if size == _LENGTH_16:
+            size, begin = int.from_bytes(frames[place + 2 : place + 4], "big"), place + 4
+        elif size == _LENGTH_64:
+            size, begin = int.from_bytes(frames[place + 2 : place + 10], "big"), place + 10
+        place = begin + size
+        yield frames[begin:place]
+
+
 def close_frame(code: int, reason: str = "") -> bytes:
     """Return a close frame; a *reason* that is too long is cut."""
     told = reason.encode()[: CONTROL_LIMIT - 2].decode(errors="ignore")

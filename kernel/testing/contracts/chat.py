@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
+import msgspec
 import pytest
 
-from kernel import Event, new_id, problems
+from kernel import CloseCode, Event, Listener, Principal, new_id, problems
 from kernel.contracts.chat import Chat, ChatFilter, Draft, Position, Posted, Room, RoomClosed, RoomOpened, RoomWasClosed
 from kernel.contracts.chat_socket import TEXT_LIMIT
 
@@ -161,6 +163,113 @@ class ChatContract:
         assert found.state == "closed"
         assert [one.text for one in await harness.chat.messages(room.id)] == ["before"]
         assert [told.room_id for told in await _told(harness, RoomWasClosed)] == [room.id]
+
+    async def test_who_converses_speaks_and_hears(self, harness: ChatHarness) -> None:
+        """Each hears what is said from the moment of joining on, once and in order, also what is posted otherwise."""
+        room, ann = await _room(harness)
+        bob = await harness.member(room.course_id)
+        of_ann, of_bob = await _Conversation.of(harness, ann), await _Conversation.of(harness, bob)
+
+        before = (await of_ann.ask("join", room))["offset"]
+        await of_bob.ask("join", room)
+        stored = await of_ann.ask("post", room, client_id="x", text="from Ann")
+        await harness.chat.post(room.id, sender=bob, text="from Bob", client_id="y")
+        heard = [await one.messages(2) for one in (of_ann, of_bob)]
+
+        assert (stored["type"], stored["state"], stored["offset"]) == ("stored", "posted", before + 1)
+        expected = [(before + 1, str(ann), "from Ann"), (before + 2, str(bob), "from Bob")]
+        assert [[(one["offset"], one["sender"]["id"], one["text"]) for one in told] for told in heard] == [expected] * 2
+
+    async def test_who_comes_back_is_given_exactly_what_came_since(self, harness: ChatHarness) -> None:
+        """Behind the offset that is known; of another epoch nothing is known, and that is said."""
+        room, ann = await _room(harness)
+        told = [await harness.chat.post(room.id, sender=ann, text=str(n), client_id=f"c{n}") for n in range(5)]
+        conversation = await _Conversation.of(harness, ann)
+
+        since = await conversation.ask("join", room, epoch=told[1].epoch, offset=told[1].offset)
+        nothing = await conversation.ask("join", room, epoch=told[4].epoch, offset=told[4].offset)
+        other = await conversation.ask("join", room, epoch=new_id(), offset=told[1].offset)
+        unknown = await conversation.ask("join", room)
+
+        assert [one.get("text") for one in since["entries"]] == ["2", "3", "4"]
+        assert [one["recovered"] for one in (since, nothing, other, unknown)] == [True, True, False, None]
+        assert nothing["entries"] == []
+        assert {one["offset"] for one in (since, nothing, other, unknown)} == {told[4].offset}
+
+    async def test_conversation_refuses_what_can_not_be(self, harness: ChatHarness) -> None:
+        """As an answer: a room of others, a room that was not joined, what can not be read."""
+        room, ann = await _room(harness)
+        conversation = await _Conversation.of(harness, ann)
+        stranger = await _Conversation.of(harness, await harness.member(await harness.course()))
+
+        answers = [
+            await stranger.ask("join", room),
+            await conversation.ask("post", room, client_id="x", text="x"),
+            await conversation.ask("shout", room),
+        ]
+        await harness.chat.post(room.id, sender=ann, text="x", client_id="y")
+
+        assert [(one["type"], one["status"]) for one in answers] == [("refused", s) for s in (404, 409, 400)]
+        assert stranger.heard() == conversation.heard() == []
+
+    async def test_who_has_left_hears_nothing(self, harness: ChatHarness) -> None:
+        """Neither after leaving the room, nor after the end of the conversation."""
+        room, ann = await _room(harness)
+        leaving, closing, staying = [await _Conversation.of(harness, ann) for _ in range(3)]
+        for one in (leaving, closing, staying):
+            await one.ask("join", room)
+
+        await leaving.ask("leave", room)
+        closing.listener.closed(CloseCode.NORMAL)
+        await harness.chat.post(room.id, sender=ann, text="x", client_id="x")
+        await staying.messages(1)
+
+        assert leaving.heard() == closing.heard() == []
+
+
+class _Conversation:
+    """Somebody who converses; fulfils `Line`."""
+
+    listener: Listener
+
+    def __init__(self, person: Principal) -> None:
+        self.principal: Principal | None = person
+        self.told: list[dict[str, Any]] = []
+        self._news = asyncio.Event()
+
+    @classmethod
+    async def of(cls, harness: ChatHarness, person: UUID) -> _Conversation:
+        """Begin a conversation with *person*."""
+        principal = Principal(id=person, session=new_id(), roles=frozenset({"student"}), permissions=frozenset())
+        found = cls(principal)
+        found.listener = await harness.chat.converse(principal, found)
+        return found
+
+    def send(self, message: bytes) -> None:
+        self.told.append(msgspec.json.decode(message))
+        self._news.set()
+
+    async def ask(self, kind: str, room: Room, **members: object) -> dict[str, Any]:
+        """Send a message; return its answer, which has to be there then."""
+        number = len(self.told)
+        await self.listener.received(msgspec.json.encode({"type": kind, "id": number, "room": room.id, **members}))
+        answers = [one for one in self.told[number:] if one.get("id", ...) in (number, None)]
+        assert len(answers) == 1, f"to {kind} there should be one answer when it was received: {answers}"
+        return answers[0]
+
+    def heard(self) -> list[dict[str, Any]]:
+        """Return the messages that came by themselves."""
+        return [one for one in self.told if one["type"] == "message"]
+
+    async def messages(self, count: int) -> list[dict[str, Any]]:
+        """Return so many of them, once they have come."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2 * PATIENCE):
+                while len(self.heard()) < count:
+                    self._news.clear()
+                    await self._news.wait()
+        assert len(self.heard()) >= count, f"{count} messages should have come by themselves, and {self.heard()} came"
+        return self.heard()
 
 
 class ChatFilterHarness(Protocol):

@@ -157,7 +157,7 @@ async def test_muting_takes_effect_at_once(deploy: Deploy) -> None:
     until = (room.deployment.clock.now() + timedelta(hours=1)).isoformat()
 
     await room.teacher.call("PUT", f"{room.path}/members/{student.user}", {"muted_until": until})
-    seat = ann.conversation._seats[next(iter(ann.conversation._seats))]
+    (seat,) = ann.conversation._seats
     await eventually(lambda: seat.standing.muted_until is not None)
     refused = await ann.ask("post", client_id="x", text="x")
 
@@ -328,7 +328,7 @@ async def test_mute_counts_that_comes_while_it_is_looked(deploy: Deploy, monkeyp
         await looked.wait()
     until = (room.deployment.clock.now() + timedelta(hours=1)).isoformat()
     await room.teacher.call("PUT", f"{room.path}/members/{student.user}", {"muted_until": until})
-    (seat,) = ann.conversation._seats.values()
+    (seat,) = ann.conversation._seats
     await eventually(lambda: seat.standing.muted_until is not None)
     muted.set()
 

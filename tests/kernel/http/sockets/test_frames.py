@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernel.http.sockets.codes import CloseCode
-from kernel.http.sockets.frames import Opcode, Reader, Violation, close_frame, frame
+from kernel.http.sockets.frames import Opcode, Reader, Violation, close_frame, frame, payloads
 from tests.kernel.http.sockets.speaking import masked
 
 LIMIT = 70_000
@@ -110,6 +110,12 @@ def test_frame_is_read_back(size: int) -> None:
     assert made.endswith(b"y" * size)
     assert ours([masked(0x81, b"y" * size)]) == ([(WSMsgType.TEXT, b"y" * size)], False)
     assert len(made) == size + (2 if size < 126 else 4 if size < 65_536 else 10)
+
+
+@given(st.lists(_sizes.map(lambda size: b"z" * size), max_size=5))
+def test_messages_come_out_of_their_frames(messages: list[bytes]) -> None:
+    """However many frames stand behind each other."""
+    assert list(payloads(b"".join(map(frame, messages)))) == messages
 
 
 def test_reason_of_a_close_frame_is_cut_to_fit() -> None:
