@@ -85,7 +85,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, terms: Terms, principal: Principal | None, address: str) -> None:
         self.principal = principal  #: who is signed in; another object once the client has renewed it
-        self._address = address
+        self._address = address if principal is None else ""
         self._terms = terms
         self._transport: asyncio.Transport | None = None
         self._early = b""  # sent before it was accepted
