@@ -108,13 +108,10 @@ class Connection(asyncio.Protocol):
         """Send what `kernel.frame` made: the same bytes for every member of a group."""
         if self._code is not None:
             return
-        transport = self._transport
-        if transport is None:
+        if self._transport is None:
             self._early += frames
-        elif transport.get_write_buffer_size() > self._terms.queue_limit:
-            self.close(CloseCode.SLOW, "take what you are sent")
         else:
-            transport.write(frames)
+            self._transport.write(frames)
 
     def close(self, code: CloseCode, reason: str = "") -> None:
         """End it; what was sent before goes out first, and messages that wait are not heard any more."""
@@ -155,6 +152,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, with what was sent before."""
         self._transport = carrier = cast("asyncio.Transport", transport)  # uvloop's are none by their class
+        carrier.set_write_buffer_limits(high=self._terms.queue_limit)
         self._terms.pulse.live.add(self)
         self._terms.metrics.opened += 1
         if self._early:
@@ -175,6 +173,10 @@ class Connection(asyncio.Protocol):
         except Violation as violation:
             self._reader = None
             self.close(violation.code, violation.reason)
+
+    def pause_writing(self) -> None:
+        """Part from a client that does not take what it is sent: the queue is full."""
+        self.close(CloseCode.SLOW, "take what you are sent")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Have everybody forget it."""
