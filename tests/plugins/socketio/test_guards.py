@@ -22,6 +22,7 @@ from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
 from kernel.testing.fakes.chat import InMemoryChat, InMemoryChatPlugin
 from plugins.socketio import client as client_module
+from plugins.socketio import engine
 from tests.kernel.http.sockets.speaking import ended, handshake, masked
 from tests.plugins.auth.signing_in import sign_in
 from tests.plugins.chat.classroom import open_classroom
@@ -272,6 +273,25 @@ async def test_client_that_never_reads_is_cut_off_and_the_others_get_everything(
             assert other.entries() == [("message", offset) for offset in range(1, 501)]
     metrics = room.deployment.platform.app[SHARED].metrics.socket("socketio", "/api/v1/socketio/")
     await eventually(lambda: metrics.closed[CloseCode.SLOW] == 1)
+
+
+@pytest.mark.sqlite_only
+async def test_heartbeat_keeps_who_answers_and_parts_from_who_does_not(
+    deploy: Deploy, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pings are the protocol's own, which the client awaits: without them it would leave."""
+    monkeypatch.setattr(engine, "PING_SECONDS", 1)
+    monkeypatch.setattr(engine, "PONG_SECONDS", 1)
+    deployment = await deploy("socketio")
+    async with (
+        node(folder, deployment.url, auth={"token": deployment.client("student").token}) as answers,
+        connected(deployment.client("student")) as silent,
+    ):
+        assert await silent.receive_str(timeout=LIMIT) == "2"
+        assert await ended(silent) == CloseCode.NORMAL
+        await asyncio.sleep(2)
+
+        assert [told["kind"] for told in answers.told] == ["connect"]
 
 
 @pytest.mark.sqlite_only

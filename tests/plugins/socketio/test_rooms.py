@@ -171,3 +171,49 @@ async def test_process_that_stops_sends_its_clients_away_to_come_back(deploy: De
 
         assert gone["code"] == CloseCode.RESTART
         assert (back["recovered"], [entry["text"] for entry in back["entries"]]) == (True, ["Here we are again"])
+
+
+async def test_client_that_disconnects_is_out_of_its_rooms_until_it_joins_again(deploy: Deploy, folder: Path) -> None:
+    """The others see it go."""
+    room = await school(deploy)
+    ann, bob = room.student(), room.student()
+    async with (
+        node(folder, room.deployment.url, auth=bearer(ann)) as one,
+        node(folder, room.deployment.url, auth=bearer(bob)) as two,
+    ):
+        await two.join(room.room)
+        joined = await one.join(room.room)
+        await two.until(lambda told: told.get("event") == "presence" and str(ann.user) in str(told["body"]["joined"]))
+        one.do("disconnect")
+        gone = await two.until(lambda told: told.get("event") == "presence" and str(ann.user) in told["body"]["left"])
+        await room.say(bob, "Where is she?")
+        begun = len(one.told)
+        one.do("connect")
+        await one.happens("connect", after=begun)
+        back = await one.join(room.room, epoch=joined["epoch"], offset=0)
+
+        assert gone["body"]["people"] == 1
+        assert one.entries() == []
+        assert [entry["text"] for entry in back["entries"]] == ["Where is she?"]
+
+
+async def test_removed_and_edited_messages_reach_socket_io(deploy: Deploy, folder: Path) -> None:
+    """Each kind of entry is an event of its own; what is for others is hidden, and its offset is not missed."""
+    room = await school(deploy)
+    ann, bob = room.student(), room.student()
+    async with (
+        node(folder, room.deployment.url, auth=bearer(ann)) as one,
+        node(folder, room.deployment.url, auth=bearer(bob)) as two,
+    ):
+        await one.join(room.room)
+        await two.join(room.room)
+        await one.ask("post", room=room.room, client_id="a", text="Helo")
+        await one.ask("edit", room=room.room, offset=1, text="Hello")
+        await two.ask("react", room=room.room, offset=1, emoji="👍")
+        await one.ask("post", room=room.room, client_id="b", text="Just between us", audience="staff")
+        await one.ask("remove", room=room.room, offset=1)
+        await two.hears(5)
+
+        kinds = ("message", "edited", "reacted", "hidden", "removed")
+        assert two.entries() == [(kind, offset) for offset, kind in enumerate(kinds, 1)]
+        assert "Just between us" not in str(two.told)
