@@ -68,6 +68,7 @@ class Person:
     seen: list[tuple[int, str]] = field(default_factory=list)  #: offset and client id of each message
     faults: list[str] = field(default_factory=list)
     gaps: int = 0  #: that they were told of
+    resets: int = 0  #: told because the room began anew, which it has no reason to
     breaks: int = 0
     closed: Counter[int] = field(default_factory=Counter)  #: by the servers, with which codes
     socket: aiohttp.ClientWebSocketResponse | None = None
@@ -106,6 +107,7 @@ async def _follow(person: Person, socket: aiohttp.ClientWebSocketResponse) -> No
             case "refused":
                 person.under_way.discard(str(message["id"]))
             case "reset":
+                person.resets += 1
                 await _join(person, socket)
             case "presence" | "typing":
                 pass
@@ -236,6 +238,8 @@ async def faults(postgres: asyncpg.Connection, people: Sequence[Person]) -> list
 
 def _of(person: Person, log: list[tuple[int, str]]) -> Iterator[str]:
     yield from person.faults
+    if person.resets:
+        yield f"{person.name} was told {person.resets} times that the room begins anew"
     mine = Counter(client_id for _, client_id in log if client_id.startswith(f"{person.number}."))
     yield from (f"{client_id} is in the log {count} times" for client_id, count in mine.items() if count > 1)
     order = [int(client_id.partition(".")[2]) for client_id in mine]
@@ -262,6 +266,7 @@ def show(raged: Raged, found: Sequence[str], console: Console) -> None:
     table.add_row("messages seen", f"{sum(len(person.seen) for person in people):,}")
     table.add_row("longest backlog of a person", str(max(person.longest for person in people)))
     table.add_row("gaps that somebody was told of", str(sum(person.gaps for person in people)))
+    table.add_row("told that the room begins anew", str(sum(person.resets for person in people)))
     table.add_row("everybody had everything after", f"{raged.calm_after:.1f} s")
     table.add_row("lost, doubled or out of order", str(len(found)))
     console.print(table)

@@ -127,10 +127,12 @@ class Hub:
     async def _log_went_back(self, feed: Feed, reached: Reached) -> None:
         """Begin a new epoch: entries that were delivered are not in the log any more.
 
-        Offsets are only ever raised, so this is no state that a running database comes to by itself.
+        Offsets are only ever raised, so this is no state that a running database comes to by itself. What is delivered
+        while the log is read may not be in what was read; what was delivered before that has to be.
         """
+        delivered = feed.last
         again = await self._log.reached(reached.id)
-        if again is not None and again.epoch == feed.epoch and again.last_offset < feed.last:
+        if again is not None and again.epoch == feed.epoch and again.last_offset < delivered:
             await self._renew(feed, again)
 
     async def _renew(self, feed: Feed, reached: Reached) -> None:

@@ -194,6 +194,31 @@ async def test_who_came_into_a_new_epoch_stays_in_it(deploy: Deploy, monkeypatch
     await eventually(lambda: any(message["type"] == "message" for message in listener.heard))
 
 
+async def test_log_that_goes_on_while_it_is_read_is_not_taken_for_one_that_was_set_back(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is said in that moment is delivered before it is known how far the log went; nobody begins anew for it."""
+    room = await open_classroom(deploy)
+    ann, listener, log = room.student(), Listener(), Log.reached
+    for number in range(3):
+        await room.say(ann, str(number))
+    epoch = (await join(room, listener)).epoch
+
+    async def overtaken(self: Log, room_id: UUID) -> Reached | None:
+        found = await log(self, room_id)
+        said = await room.say(ann, "meanwhile")
+        await listener.until(said["offset"])
+        return found
+
+    monkeypatch.setattr(Log, "reached", overtaken)
+    await hub(room).catch_up(UUID(room.room))
+    monkeypatch.undo()
+
+    assert (await room.position(ann))[0] == str(epoch)
+    assert not [message for message in listener.heard if message["type"] == "reset"]
+    assert len(await room.history(ann)) > 4, "it was overtaken twice"
+
+
 async def test_command_gives_every_room_a_new_epoch(deploy: Deploy) -> None:
     """For a restore of which nothing that runs could know; it is an act."""
     room = await open_classroom(deploy)
