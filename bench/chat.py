@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.chat_data import PORT, SeededChat, seed_chat
-from bench.load import DRIVER_CORE, DRIVERS, serving, wait_until_answering
+from bench.load import DRIVER_CORE, DRIVERS, require_free, serving, wait_until_answering
 from bench.servers import bench_postgres
 from kernel.testing.servers import valkey
 
@@ -124,6 +124,7 @@ class Driver:
 def running(stack: Stack, folder: Path) -> Iterator[psutil.Process]:
     """Run one server until the block ends."""
     log = folder / f"{stack.name}.log"
+    require_free(stack.port)
     with serving(stack.command, stack.environ, log) as process:
         try:
             wait_until_answering(f"http://127.0.0.1:{stack.port}/")

@@ -26,7 +26,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import lyceum_data, peers_data
-from bench.load import DRIVER_CORE, Load, Result, measure, serving, wait_until_answering
+from bench.load import DRIVER_CORE, Load, Result, measure, require_free, serving, wait_until_answering
 from bench.servers import bench_postgres
 from kernel.testing.servers import PostgresServer
 
@@ -138,6 +138,8 @@ def stacks(server: PostgresServer, folder: Path) -> list[Stack]:
 @contextlib.contextmanager
 def running(all_stacks: Sequence[Stack], folder: Path) -> Iterator[dict[str, psutil.Process]]:
     """Start every stack; they idle but for the one under load."""
+    for stack in all_stacks:
+        require_free(stack.port)
     with contextlib.ExitStack() as opened:
         servers = {
             stack.name: opened.enter_context(serving(stack.command, stack.environ, folder / f"{stack.name}.log"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import socket
 import subprocess
 import time
 import urllib.error
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import click
 import psutil
 
 DRIVERS: Final = Path(__file__).parent / "drivers"
@@ -42,6 +44,20 @@ class Load:
 
     script: str
     variables: Mapping[str, str]
+
+
+def require_free(port: int) -> None:
+    """Refuse to measure whatever else listens there.
+
+    Raises:
+        click.ClickException: something does.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise click.ClickException(f"port {port} is taken; end what listens there and try again") from error
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import lyceum_data
-from bench.load import wait_until_answering
+from bench.load import require_free, wait_until_answering
 from bench.servers import bench_postgres
 from kernel.testing.servers import SUPERUSER, PostgresServer, valkey
 
@@ -98,6 +98,8 @@ class Servers:
         self._configs = configs
         self._folder = folder
         self._ports = ports
+        for port in ports:
+            require_free(port)
         self._processes = [self._start(number) for number in range(len(configs))]
 
     def wait(self) -> None:
