@@ -24,7 +24,7 @@ COURSE: Final = "course"  #: the kind of room that every course has
 NOBODY: Final = UUID(int=0)
 
 
-class RoomRow(msgspec.Struct, frozen=True, kw_only=True):
+class RoomRow(msgspec.Struct, frozen=True, kw_only=True, weakref=True):
     """A room with its rules."""
 
     id: UUID

@@ -7,6 +7,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import msgspec
 import sqlalchemy as sa
@@ -84,6 +85,7 @@ class Standings:
     def __init__(self, ctx: Context[ChatSettings]) -> None:
         self._ctx = ctx
         self._names = ctx.own(Names)
+        self._rows: WeakValueDictionary[UUID, RoomRow] = WeakValueDictionary()  # that somebody here holds
 
     async def of(self, person: Principal, room_id: UUID) -> Standing:
         """Return where *person* stands.
@@ -127,13 +129,20 @@ class Standings:
         if known.read_to is None:
             await self._ctx.db.run(COME_IN, room_id=room_id, user_id=user_id)
         return Standing(
-            room=RoomRow(**{name: getattr(known, name) for name in RoomRow.__struct_fields__}),
+            room=self._shared(RoomRow(**{name: getattr(known, name) for name in RoomRow.__struct_fields__})),
             user_id=user_id,
             name=known.name if known.name is not None else await self._names.learn(user_id),
             staff=staff,
             read_to=known.read_to or 0,
             muted_until=None if staff else known.muted_until,
         )
+
+    def _shared(self, row: RoomRow) -> RoomRow:
+        """Return the same of which the others who are in the room have hold already."""
+        known = self._rows.get(row.id)
+        if known is None or known != row:
+            known = self._rows[row.id] = row
+        return known
 
     async def _moderates(self, user_id: UUID, permissions: Collection[str], course_id: UUID) -> bool:
         if MODERATE_ANY in permissions:
