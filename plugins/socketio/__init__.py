@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from kernel import Context, Manifest, Plugin, Route, Socket, hookimpl
 from kernel.contracts.chat import CHAT
-from plugins.socketio.api import sockets
 
 
 class SocketIoPlugin(Plugin):
@@ -22,4 +21,7 @@ class SocketIoPlugin(Plugin):
 
     @hookimpl
     def routes(self, ctx: Context) -> Iterable[Route | Socket]:
+        # here, since the library takes long to import, and every command of `lyceum` would wait for it
+        from plugins.socketio.api import sockets
+
         return sockets(ctx)

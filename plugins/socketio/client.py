@@ -94,9 +94,9 @@ class Client:
 
     def send(self, message: bytes) -> None:
         """Send a message: as the acknowledgement that is due if it is the answer, else as an event."""
-        told = packets.decode_told(message)
-        if self._awaited is not None and (told.id == self._awaited or _is_refusal_of_all(told)):
-            self._acknowledge(message)
+        told, due = packets.decode_told(message), self._awaited
+        if due is not None and (told.id == due or _is_refusal_of_all(told)):
+            self._acknowledge(due, message)
         else:
             self._connection.send(packets.event(told.type, message))
 
@@ -145,7 +145,7 @@ class Client:
         else:
             await conversation.received(asked.message())
         if self._awaited is not None:  # to some things there is no answer
-            self._acknowledge(b"")
+            self._acknowledge(self._awaited)
 
     async def _signed_in(self, auth: bytes | msgspec.Raw) -> Principal:
         """Return who it is: by what it says, or by what its handshake bore."""
@@ -168,14 +168,13 @@ class Client:
         else:
             left = None if person.expires is None else (person.expires - self._ctx.clock.now()).total_seconds()
             answer = Authenticated(expires_in=None if left is None else int(left))
-        message = packets.encode(answer)
-        if self._awaited is None:
-            self.send(message)
+        if asked.ack is None:
+            self.send(packets.encode(answer))
         else:
-            self._acknowledge(message)
+            self._acknowledge(asked.ack, packets.encode(answer))
 
-    def _acknowledge(self, message: bytes) -> None:
-        ack, self._awaited = self._awaited or 0, None
+    def _acknowledge(self, ack: int, message: bytes = b"") -> None:
+        self._awaited = None
         self._connection.send(packets.acknowledgement(ack, message))
 
     def _part_from_a_stranger(self) -> None:

@@ -130,14 +130,15 @@ async def school(deploy: Deploy) -> Deployment:
     return await deploy("auth", "mail", "socketio")
 
 
-async def test_client_whose_session_is_ended_is_parted_from(deploy: Deploy, folder: Path) -> None:
-    """Within five seconds, in every process; as it comes back by itself it is refused."""
+async def test_client_whose_session_is_ended_is_parted_from(deploy: Deploy, folder: Path, end: str) -> None:
+    """Within five seconds, in whichever process; as it comes back by itself it is refused."""
     deployment = await school(deploy)
+    beside = await deployment.twin() if end == "postgresql" else deployment
     token = (await sign_in(deployment, "ada@example.org"))["access_token"]
     other = (await sign_in(deployment, "bob@example.org"))["access_token"]
     async with (
-        node(folder, deployment.url, auth={"token": token}) as one,
-        node(folder, deployment.url, auth={"token": other}) as two,
+        node(folder, beside.url, auth={"token": token}) as one,
+        node(folder, beside.url, auth={"token": other}) as two,
     ):
         await one.happens("connect")
         await two.happens("connect")
