@@ -1,15 +1,14 @@
 """One frame for many: what is sent to a group within a turn of the loop costs each member one write.
 
-Large groups are written to over several turns: what clients send meanwhile is heard meanwhile, and no room waits for
-another one's thousands. What comes in the meantime goes out together, so the more there is the fewer are the writes.
+A large group is written to over several turns, round and round like a paternoster. What clients send meanwhile is heard
+meanwhile; it gets on where the writing is just now, and whoever comes next gets it together with what is still on its
+way to them. So the more is said the fewer are the writes, and no room waits for another one's thousands.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
-from itertools import islice
 from typing import Final, Protocol
 
 AT_ONCE: Final = 200  # writes in one turn of the loop: about a millisecond
@@ -21,51 +20,78 @@ class Receiver(Protocol):
     def send_frames(self, frames: bytes) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Round:
-    """The same for everybody who was there."""
-
-    receivers: tuple[Receiver, ...]
-    frames: list[bytes]
-
-
 class FanOut:
     """Sends to one group, in the order in which it is asked to. Who has left has to ignore what still comes."""
 
-    __slots__ = ("_place", "_rounds", "_whole")
+    __slots__ = ("_rounds",)
 
     def __init__(self) -> None:
         self._rounds: deque[_Round] = deque()
-        self._place = 0  # of the next receiver of the first round
-        self._whole = b""  # what they are sent
 
     def send(self, receivers: tuple[Receiver, ...], frames: bytes) -> None:
         """Send *frames*, made by `kernel.frame`, to *receivers* soon; never waits.
 
-        What goes to the same object next to each other goes out as one write: keep it while nobody comes or goes.
+        What goes to the same object goes out together: keep it while nobody comes or goes.
         """
-        rounds = self._rounds
-        if not rounds:
+        if not receivers:
+            return
+        if not self._rounds:
             asyncio.get_running_loop().call_soon(self._turn)
-        elif rounds[-1].receivers is receivers and (len(rounds) > 1 or not self._place):
-            return rounds[-1].frames.append(frames)
-        return rounds.append(_Round(receivers, [frames]))
+        if not self._rounds or self._rounds[-1].receivers is not receivers:
+            self._rounds.append(_Round(receivers))
+        self._rounds[-1].add(frames)
 
     def _turn(self) -> None:
         left = AT_ONCE
-        while left > 0 and self._rounds:
-            left -= self._go_on(self._rounds[0], left)
+        while left and self._rounds:
+            first = self._rounds[0]
+            left -= first.go_on(left)
+            if first.is_over:
+                self._rounds.popleft()
         if self._rounds:
             asyncio.get_running_loop().call_soon(self._turn)
 
-    def _go_on(self, one: _Round, most: int) -> int:
-        """Write to the next *most* receivers; return how many there were, and one at least."""
+
+class _Load:
+    """Frames on their way, and how many have yet to get them."""
+
+    __slots__ = ("frames", "left")
+
+    def __init__(self, frames: bytes, left: int) -> None:
+        self.frames = frames
+        self.left = left
+
+
+class _Round:
+    """What the same receivers get. Each load goes once around, from where it got on."""
+
+    __slots__ = ("_loads", "_place", "receivers")
+
+    def __init__(self, receivers: tuple[Receiver, ...]) -> None:
+        self.receivers = receivers
+        self._loads: deque[_Load] = deque()  # the older the fewer are left
+        self._place = 0  # of whoever is next
+
+    @property
+    def is_over(self) -> bool:
+        """Whether everybody has everything."""
+        return not self._loads
+
+    def add(self, frames: bytes) -> None:
+        """Begin with *frames* at whoever is next."""
+        self._loads.append(_Load(frames, len(self.receivers)))
+
+    def go_on(self, most: int) -> int:
+        """Write what is on its way to the next receivers, at most so many; return how many they were."""
         start = self._place
-        whole = self._whole = self._whole if start else b"".join(one.frames)
-        self._place = end = start + most  # said before anybody is cut off, and others are told of it
-        for receiver in islice(one.receivers, start, end):
+        number = min(most, self._loads[0].left, len(self.receivers) - start)
+        self._place = (start + number) % len(self.receivers)
+        loads = tuple(self._loads)  # somebody who is cut off may have others told: that gets on after these
+        whole = b"".join([load.frames for load in loads])
+        for receiver in self.receivers[start : start + number]:
             receiver.send_frames(whole)
-        if end >= len(one.receivers):
-            self._rounds.popleft()
-            self._place, self._whole = 0, b""
-        return max(min(end, len(one.receivers)) - start, 1)
+        for load in loads:
+            load.left -= number
+        while self._loads and not self._loads[0].left:
+            self._loads.popleft()
+        return number

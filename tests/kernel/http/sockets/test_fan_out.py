@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from kernel import FanOut
 from kernel.http.sockets.fan_out import AT_ONCE
 
@@ -52,17 +55,41 @@ async def test_whoever_comes_or_goes_order_is_kept() -> None:
 
 
 async def test_large_group_is_written_to_over_several_turns() -> None:
-    """Others have their turns in between; what is sent meanwhile waits until all have what came before it."""
+    """Others have their turns in between."""
     fan_out, room = FanOut(), members(2 * AT_ONCE + 1)
     fan_out.send(room, b"1")
+
+    for written in (AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE + 1):
+        await turns(1)
+        assert sum(len(member.writes) for member in room) == written
+
+
+async def test_what_is_sent_meanwhile_goes_out_with_what_is_on_its_way() -> None:
+    """From whoever is next, and once around; nobody gets it before what came first, and nobody twice."""
+    fan_out, room = FanOut(), members(2 * AT_ONCE)
+    fan_out.send(room, b"1")
     await turns(1)
-    assert sum(len(member.writes) for member in room) == AT_ONCE
-
     fan_out.send(room, b"2")
+    await turns(1)
     fan_out.send(room, b"3")
-    await turns(5)
+    await turns(3)
 
-    assert [member.writes for member in room] == [[b"1", b"23"]] * len(room)
+    assert [member.writes for member in room] == [[b"1", b"23"]] * AT_ONCE + [[b"12", b"3"]] * AT_ONCE
+
+
+@given(st.integers(1, 3 * AT_ONCE), st.lists(st.integers(0, 4), max_size=12))
+def test_everybody_gets_everything_once_and_in_order(size: int, pauses: list[int]) -> None:
+    """Whenever it is sent."""
+
+    async def told() -> set[bytes]:
+        fan_out, room = FanOut(), members(size)
+        for number, pause in enumerate(pauses):
+            fan_out.send(room, b"%d " % number)
+            await turns(pause)
+        await turns(60)
+        return {b"".join(member.writes) for member in room}
+
+    assert asyncio.run(told()) == {b"".join(b"%d " % number for number in range(len(pauses)))}
 
 
 async def test_member_that_is_cut_off_by_a_write_may_have_others_told() -> None:
