@@ -25,6 +25,8 @@ from plugins.chat.settings import ChatSettings
 from plugins.chat.tables import entries, held, rooms
 
 BATCH_LIMIT: Final = 200  # messages in one statement
+#: Statements under way at once, each for rooms of its own: while the database stores for some, others are delivered.
+LANES: Final = 2
 PATIENCE: Final = 0.1  # seconds for which the next messages wait for some that are held up by a lock
 
 
@@ -162,7 +164,7 @@ class Writing:
     def __init__(self, ctx: Context[ChatSettings]) -> None:
         self._db: Database = ctx.db
         self._delivery = ctx.own(Delivery)
-        self._gathering: Gathering[str, NewEntry] = Gathering(self._say_all, limit=BATCH_LIMIT, patience=PATIENCE)
+        self._gathering: Gathering[int, NewEntry] = Gathering(self._say_all, limit=BATCH_LIMIT, patience=PATIENCE)
 
     async def say(self, message: NewEntry) -> Written:
         """Store *message*, or find it where it was stored before under its client id.
@@ -170,7 +172,7 @@ class Writing:
         Raises:
             RoomClosed: nothing was stored; or the message is held.
         """
-        found = await self._gathering.ask("say", message) or await self.said(_key(message))
+        found = await self._gathering.ask(message.room_id.int % LANES, message) or await self.said(_key(message))
         if found is None:
             raise RoomClosed
         return found
@@ -208,7 +210,7 @@ class Writing:
             session.after_commit(lambda: self._delivery.committed(epoch, [logged]))
         return place
 
-    async def _say_all(self, kind: str, batch: list[Waiter[NewEntry]]) -> None:
+    async def _say_all(self, lane: int, batch: list[Waiter[NewEntry]]) -> None:
         messages = {_key(message): message for message, _ in reversed(batch)}  # of twins the first
         try:
             written = await self._store(list(reversed(messages.values())))

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from typing import Final, Protocol
 
-AT_ONCE: Final = 200  # writes in one turn of the loop: about a millisecond
+AT_ONCE: Final = 32  # writes in one turn of the loop: some tenths of a millisecond
 
 
 class Receiver(Protocol):
