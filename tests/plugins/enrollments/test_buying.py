@@ -287,7 +287,7 @@ async def test_a_refund_that_payments_made_ends_the_access_too(deploy: Deploy) -
     receipt = await buy(student, course)
 
     await shop.payments().refund(UUID(receipt["purchase_id"]), None, key="elsewhere", reason="Complaint.")
-    await shop.deployment.settle()
+    await shop.settle()
 
     assert not (await shop.access(student, course))["access"]["allowed"]
     assert (await student.call("GET", f"{PURCHASES}/{receipt['purchase_id']}"))["state"] == "refunded"

@@ -116,7 +116,7 @@ async def test_a_charge_whose_process_dies_gives_the_access_by_its_event(deploy:
     faulty.after_charge = die
 
     await buy(student, course, expect=500)
-    await shop.deployment.settle()
+    await shop.settle()
 
     assert await balance(student) == 0
     assert (await shop.access(student, course))["access"]["allowed"]
@@ -173,7 +173,7 @@ async def test_the_same_request_takes_a_dead_purchase_up_again(deploy: Deploy) -
         setattr(faulty, point, lambda: None)
 
         await buy(student, course, key="again")
-        await shop.deployment.settle()
+        await shop.settle()
 
         assert await balance(student) == PRICE
         assert len((await shop.access(student, course))["grants"]) == 1
@@ -296,7 +296,7 @@ async def test_a_stuck_purchase_that_can_not_be_asked_about_stays(deploy: Deploy
     shop.replace_payments(broken)
 
     await sweep(shop)
-    await shop.deployment.settle()
+    await shop.settle()
 
     assert (await shop.access(student, course))["access"]["allowed"]
 
@@ -309,7 +309,7 @@ async def test_a_restart_finishes_what_was_under_way(deploy: Deploy) -> None:
     await buy(student, course, expect=500)
 
     await shop.restarted()
-    await shop.deployment.settle()
+    await shop.settle()
 
     assert (await shop.access(student, course))["access"]["allowed"]
 
@@ -325,7 +325,7 @@ async def test_everybody_who_finishes_a_purchase_at_once_finishes_it_once(deploy
         faulty.after_charge = lambda: None
 
         await asyncio.gather(sweep(shop), sweep(shop), buy(student, course, key="again"), shop.deployment.settle())
-        await shop.deployment.settle()
+        await shop.settle()
 
         assert await balance(student) == PRICE
         assert len((await shop.access(student, course))["grants"]) == 1

@@ -94,7 +94,7 @@ async def test_of_many_refunds_at_once_one_gives_the_money_back(deploy: Deploy) 
             return answer.status
 
     statuses = await asyncio.gather(*(refund() for _ in range(10)))
-    await shop.deployment.settle()
+    await shop.settle()
 
     assert sorted(statuses) == [200] + [409] * 9
     assert await balance(student) == PRICE
