@@ -46,14 +46,15 @@ _LETTERS: Final = str.maketrans(
     }
 )
 #: Words that nearly every text has; a query of more than these is not about them.
-STOP_WORDS: Final = frozenset(
+_STOP_WORDS: Final = (
     "a an and are at by for from how in is it of on or the to what with you your "
     "als am auf aus bei das dem den der des die ein eine einen fur im ist mit und von wie zu zum zur "
     "au aux ce ces comment de des du en et la le les ou par pour que sur un une "
     "con como del el las los para por sin una y "
     "الى او عن على في كيف ما من هذا هذه و "
-    "از اين با براي به تا در را كه چگونه".split()
+    "از اين با براي به تا در را كه چگونه"
 )
+STOP_WORDS: Final = frozenset(_STOP_WORDS.split())
 
 
 @lru_cache(20_000)
