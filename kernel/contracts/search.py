@@ -135,7 +135,8 @@ class Hit(msgspec.Struct, frozen=True, kw_only=True):
 
     found: Found
     points: int
-    why: tuple[Reason, ...] = ()  #: where the query asked for it; the exact name counts as a word of its own
+    #: where the query asked for it: adds up to *points*; the exact name, and having all words, are words of their own
+    why: tuple[Reason, ...] = ()
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,10 @@ from plugins.search.settings import SearchSettings
 _decode_found: Final = msgspec.json.Decoder(Found).decode
 
 
+FEW: Final = 10  # that have all the words; then those that have half of them are shown too
+NOTHING: Final = Results(hits=(), next=None, total=0, exact=True, counts=dict.fromkeys(FACETS, ()), corrected={})
+
+
 class Asked(msgspec.Struct, frozen=True):
     """A search as it is put to the database."""
 
@@ -36,9 +40,11 @@ class SearchService:
 
     async def find(self, caller: Principal | None, query: Query) -> Results:
         reading = await read(self._db, query.text)
+        if not reading.slots:
+            return NOTHING
         asked = self._asked(caller, query, reading, whole=True)
         total, counts = await self._counted(asked)
-        if not total and len(reading.slots) > 1:  # nothing has all the words: what has some of them
+        if total < FEW and len(reading.slots) > 1:  # behind what has all the words, what has half of them
             asked = self._asked(caller, query, reading, whole=False)
             total, counts = await self._counted(asked)
         matches = await self._page(asked, query) if total else []
@@ -58,6 +64,8 @@ class SearchService:
     async def suggest(self, caller: Principal | None, text: str, limit: int) -> Sequence[Found]:
         query = Query(text=text, limit=limit)
         reading = await read(self._db, text)
+        if not reading.slots:
+            return []
         matches = await self._page(self._asked(caller, query, reading, whole=True), query)
         return [_decode_found(one.shown) for one in matches[:limit]]
 
@@ -91,7 +99,7 @@ class SearchService:
         numbers = [match.number for match in matches]
         found = await self._db.all(matching.CONTRIBUTIONS, numbers=numbers, terms=terms)
         impacts = {number: {one.term: one.impact for one in found if one.document == number} for number in numbers}
-        return {number: tuple(_reasons(slots, name, impacts[number])) for number in numbers}
+        return {number: tuple(_reasons(slots, name, impacts[number], asked.shape)) for number in numbers}
 
 
 def _readers(caller: Principal | None) -> list[str]:
@@ -125,9 +133,12 @@ def _counts(facet: str, tallies: Sequence[Tally]) -> tuple[Count, ...]:
     return tuple(Count(value=one.value, count=one.count) for one in mine)
 
 
-def _reasons(slots: Sequence[Slot], name: str, impacts: Mapping[str, int]) -> list[Reason]:
+def _reasons(slots: Sequence[Slot], name: str, impacts: Mapping[str, int], shape: Shape) -> list[Reason]:
     exactly = [Reason(word=name, terms=(name,), points=matching.NAME_POINTS)] if name in impacts else []
-    return exactly + [_reason(slot, impacts) for slot in slots]
+    each = [_reason(slot, impacts) for slot in slots]
+    all_of_them = not shape.whole and all(reason.points for reason in each)
+    every = [Reason(word="", terms=(), points=matching.WHOLE_POINTS)] if all_of_them else []
+    return exactly + every + each
 
 
 def _reason(slot: Slot, impacts: Mapping[str, int]) -> Reason:

@@ -52,12 +52,12 @@ class Changes:
 
     async def subject(self, session: Session, delivery: Delivery[SubjectChanged]) -> None:
         """Have the subject indexed anew."""
-        await self._mark(session, delivery.event.kind, delivery.event.subject_id)
+        await self._mark(session, delivery.event.kind, delivery.event.subject_id, delivery.id)
 
     async def course(self, session: Session, delivery: Delivery[Event]) -> None:
         """Have the course indexed anew that is the key of the event."""
-        await self._mark(session, COURSE, getattr(delivery.event, delivery.event.key))
+        await self._mark(session, COURSE, getattr(delivery.event, delivery.event.key), delivery.id)
 
-    async def _mark(self, session: Session, kind: str, subject: UUID) -> None:
-        await mark(session, kind, [subject], self._clock.now())
+    async def _mark(self, session: Session, kind: str, subject: UUID, event_id: UUID) -> None:
+        await mark(session, kind, [subject], self._clock.now(), cause=event_id)
         session.after_commit(self._indexing.wake)

@@ -33,6 +33,7 @@ MARK: Final = Command(
     _NEW.on_conflict_do_update(
         index_elements=[changed.c.kind, changed.c.subject_id],
         set_={"mark": _NEW.excluded.mark, "due": _NEW.excluded.due, "claim": None},
+        where=changed.c.mark != _NEW.excluded.mark,
     )
 )
 _DUE: Final = sa.and_(changed.c.kind == bindparam("of_kind"), changed.c.due <= bindparam("now", type_=Timestamp()))
@@ -73,9 +74,11 @@ KNOWN_SOURCES: Final = Query(sa.select(sources.c.kind), str)
 KNOW_SOURCE: Final = Command(insert(sources).values(kind=bindparam("kind")).on_conflict_do_nothing())
 
 
-async def mark(session: Session, kind: str, subjects: Iterable[UUID], now: datetime) -> None:
-    """Have the subjects indexed anew."""
-    rows = [{"kind": kind, "subject_id": one, "mark": new_id(), "due": now} for one in sorted(subjects)]
+async def mark(
+    session: Session, kind: str, subjects: Iterable[UUID], now: datetime, *, cause: UUID | None = None
+) -> None:
+    """Have the subjects indexed anew; the same *cause*, an event, marks once however often it comes."""
+    rows = [{"kind": kind, "subject_id": one, "mark": cause or new_id(), "due": now} for one in sorted(subjects)]
     await session.run_many(MARK, rows)
 
 

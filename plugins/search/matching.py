@@ -7,6 +7,7 @@ impact, and no more than `REACH` of them. What else there is to know of these fe
 from __future__ import annotations
 
 import functools
+import operator
 from typing import Final
 
 import msgspec
@@ -19,7 +20,8 @@ from kernel.database import Query
 from plugins.search.tables import documents, people, postings, readers
 
 REACH: Final = 2000  # documents of one term that are looked at
-NAME_POINTS: Final = 1_000_000_000  # more than words come to
+NAME_POINTS: Final = 1_000_000_000  #: for being called exactly like the query
+WHOLE_POINTS: Final = 300_000_000  #: where half of the words are enough, for having all; more than words come to
 FACETS: Final = ("kind", "category", "level", "language")
 _HUNDRED: Final[ColumnElement[int]] = sa.literal_column("100")
 
@@ -58,7 +60,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     slots: int  #: words
     drivers: int  #: terms whose documents are looked at
     filters: frozenset[str]
-    whole: bool  #: whether every word has to match
+    whole: bool  #: whether every word has to match, or else half of them
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -135,14 +137,7 @@ def _matches(shape: Shape, filters: frozenset[str]) -> sa.Subquery:
         *(score.label(f"score_{slot}") for slot, score in enumerate(scores)),
         _impact(candidates.c.document, postings.c.term == bindparam("name_term")).label("name"),
     ).subquery()
-    points = sum(
-        (
-            sa.func.coalesce(scored.c[f"score_{slot}"], sa.literal_column("0")) * _number(f"weight_{slot}")
-            for slot in range(shape.slots)
-        ),
-        sa.case((scored.c.name.is_not(None), sa.literal_column(str(NAME_POINTS))), else_=sa.literal_column("0")),
-    )
-    met = [scored.c[f"score_{slot}"].is_not(None) for slot in range(shape.slots)] if shape.whole else []
+    points = _points(scored, shape)
     return (
         sa.select(
             scored.c.number,
@@ -151,9 +146,33 @@ def _matches(shape: Shape, filters: frozenset[str]) -> sa.Subquery:
             *(column.label(sort) for sort, column in SORTED.items()),
         )
         .join_from(scored, documents, documents.c.number == scored.c.number)
-        .where(*met)
+        .where(_words_met(scored, shape.slots) >= _constant(shape.slots if shape.whole else (shape.slots + 1) // 2))
         .subquery()
     )
+
+
+def _points(scored: sa.Subquery, shape: Shape) -> ColumnElement[int]:
+    weighed = [
+        sa.func.coalesce(scored.c[f"score_{slot}"], _constant(0)) * _number(f"weight_{slot}")
+        for slot in range(shape.slots)
+    ]
+    points = functools.reduce(operator.add, weighed, _when(scored.c.name.is_not(None), NAME_POINTS))
+    if shape.whole:
+        return points
+    return points + _when(_words_met(scored, shape.slots) == _constant(shape.slots), WHOLE_POINTS)
+
+
+def _words_met(scored: sa.Subquery, slots: int) -> ColumnElement[int]:
+    met = (_when(scored.c[f"score_{slot}"].is_not(None), 1) for slot in range(slots))
+    return functools.reduce(operator.add, met)
+
+
+def _when(condition: ColumnElement[bool], value: int) -> ColumnElement[int]:
+    return sa.case((condition, _constant(value)), else_=_constant(0))
+
+
+def _constant(value: int) -> ColumnElement[int]:
+    return sa.literal_column(str(value), sa.BigInteger())
 
 
 def _best(driver: str, filters: frozenset[str]) -> sa.Select[tuple[int]]:

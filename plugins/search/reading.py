@@ -60,7 +60,7 @@ async def read(db: Database, text: str) -> Reading:
     telling = [word for word in said if word not in STOP_WORDS] or said
     last = said[-1] if said and text[-1:].isalnum() else None
     slots = [await _slot(db, word, begun=word == last) for word in telling[:MOST_WORDS]]
-    if not slots:
+    if not slots and not text.strip():
         slots = [_made("", ANYTHING, (ANYTHING,), 100, await db.one(FREQUENCY, term=ANYTHING))]
     return Reading(tuple(sorted(slots, key=lambda slot: slot.documents)), NAME + name_of(text))
 

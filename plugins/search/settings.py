@@ -12,7 +12,7 @@ from kernel import Rate, Settings
 class SearchSettings(Settings, frozen=True):
     """Settings under `[plugins.search]`."""
 
-    #: for each client address, suggestions apart
+    #: for each client address, suggestions counted by themselves
     searches: Rate = Rate("600/minute")
     #: seconds between two looks for what changed and was not indexed yet
     index_every: Annotated[float, msgspec.Meta(ge=0.1, le=600)] = 10.0

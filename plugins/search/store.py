@@ -35,6 +35,13 @@ ADD_POSTING: Final = Command(
 )
 ADD_READER: Final = Command(insert(readers).values(document=bindparam("document"), reader=bindparam("reader")))
 ADD_PERSON: Final = Command(insert(people).values(document=bindparam("document"), user_id=bindparam("user_id")))
+#: A word that is known stands among its own slips.
+KNOWN: Final = Query(
+    sa.select(slips.c.term).where(
+        slips.c.deletion.in_(bindparam("words", expanding=True)), slips.c.deletion == slips.c.term
+    ),
+    str,
+)
 ADD_SLIP: Final = Command(
     insert(slips).values(deletion=bindparam("deletion"), term=bindparam("term")).on_conflict_do_nothing()
 )
@@ -52,7 +59,11 @@ async def _add(session: Session, kind: str, subject: UUID, document: Document) -
     terms = weigh(document)
     rows = [{"term": term, "document": number, "impact": impact} for term, impact in sorted(terms.items())]
     await session.run_many(ADD_POSTING, rows)
-    await session.run_many(ADD_SLIP, _slips(terms))
+    guessed = {
+        term for term in terms if not term.startswith(NAME) and not term.endswith(BEGUN) and worth_guessing(term)
+    }
+    known = await session.all(KNOWN, words=sorted(guessed))
+    await session.run_many(ADD_SLIP, _slips(guessed.difference(known)))
     if EVERYBODY not in document.readers:
         named = [{"document": number, "reader": reader} for reader in sorted(set(document.readers))]
         await session.run_many(ADD_READER, named)
@@ -82,9 +93,8 @@ def _seconds(moment: datetime) -> int:
 
 
 def _slips(terms: Iterable[str]) -> list[dict[str, object]]:
-    """Return the rows for the words among *terms*, in the order in which all who add the same ones wait in line."""
-    guessed = [term for term in terms if not term.startswith(NAME) and not term.endswith(BEGUN)]
-    pairs = {(deletion, term) for term in filter(worth_guessing, guessed) for deletion in deletions(term)}
+    """Return the rows for the words of *terms*, in the order in which all who add the same ones wait in line."""
+    pairs = {(deletion, term) for term in terms for deletion in deletions(term)}
     return [{"deletion": deletion, "term": term} for deletion, term in sorted(pairs)]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from kernel.contracts.search import Document
-from plugins.search.words import STOP_WORDS, name_of, stem, words
+from plugins.search.words import STOP_WORDS, apart, name_of, stem, words
 
 #: The term that every document has: a search without words goes by it.
 ANYTHING: Final = ""
@@ -28,7 +28,7 @@ def weigh(document: Document) -> Mapping[str, int]:
     """Return the terms by which *document* is found, each with its impact."""
     weighed: Counter[str] = Counter()
     for text, weight in _fields(document):
-        for term, times in Counter(map(stem, words(text))).items():
+        for term, times in Counter(map(stem, apart(text))).items():
             weighed[term] += round(weight * math.sqrt(min(times, MOST)) * _density(text, weight))
     quality = _quality(document)
     terms = {term: impact + quality for term, impact in weighed.items()}

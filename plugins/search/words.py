@@ -18,6 +18,7 @@ _CODE: Final = re.compile(r"(?<!\w)([a-z]{1,6})[-–. ]?(\d{1,5}[a-z]?)(?!\w)")
 #: C++ and C#, which would be C without their signs.
 _SIGNS: Final = re.compile(r"(?<!\w)([a-z])(\+\+|#)")
 _SPOKEN: Final = {"++": "plusplus", "#": "sharp"}
+_NON_JOINER: Final = "\u200c"
 #: What Unicode does not take apart.
 _LETTERS: Final = str.maketrans(
     {
@@ -30,7 +31,7 @@ _LETTERS: Final = str.maketrans(
         "þ": "th",
         "ı": "i",
         "ـ": "",  # tatweel, which only makes a word longer
-        "\u200c": "",  # Persian writes parts of a word with or without it
+        "\u200c": "",  # see `apart`
         "\u200d": "",
         "'": "",
         "’": "",
@@ -74,6 +75,18 @@ def words(text: str) -> list[str]:
     ['cs', '101', 'cplusplus', 'for', 'everyone']
     """
     return [word[:LONGEST_TERM] for word in _WORD.findall(_CODE.sub(r"\1 \2", _spoken(text)))]
+
+
+def apart(text: str) -> list[str]:
+    """Return the words of *text*, and the parts of those that Persian writes as one without joining their letters.
+
+    People write such words in all three ways: joined, apart, and with the character between that joins nothing.
+
+    >>> apart("روان\u200cشناسی")
+    ['روانشناسي', 'روان', 'شناسي']
+    """
+    compounds = [word for word in text.split() if _NON_JOINER in word]
+    return words(text) + [part for word in compounds for part in words(word.replace(_NON_JOINER, " "))]
 
 
 def name_of(text: str) -> str:
