@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
-from kernel import Context, Manifest, Plugin, Provide, hookimpl, new_id
+from kernel import Context, Manifest, Plugin, Provide, hookimpl
 from kernel.contracts.search import (
-    EVERYBODY,
     SEARCH,
     SEARCHABLE,
     Document,
@@ -21,6 +20,7 @@ from kernel.contracts.search import (
     SubjectChanged,
 )
 from kernel.http.principal import Principal
+from kernel.testing.contracts.search import document
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
 from plugins.search import marks
@@ -126,10 +126,4 @@ async def indexed(deployment: Deployment) -> None:
 
 def book(title: str, **facts: Any) -> Document:
     """Return a document that everybody may find."""
-    given: dict[str, Any] = {"id": new_id(), "kind": "book", "path": "/", "readers": (EVERYBODY,), **facts}
-    return Document(title=title, **given)
-
-
-def reader(*permissions: str, user: UUID | None = None) -> Principal:
-    """Return somebody who is signed in."""
-    return Principal(id=user or new_id(), session=new_id(), roles=frozenset(), permissions=frozenset(permissions))
+    return document(title, **facts)

@@ -9,9 +9,10 @@ from kernel.contracts.search import Filters, permitted, person
 from kernel.contracts.users import ProfileChanged
 from kernel.testing import teller
 from kernel.testing.clients import Client
+from kernel.testing.contracts.search import reader
 from kernel.testing.deploying import Deploy
 from tests.plugins.courses.school import COURSES, School
-from tests.plugins.search.library import PATH, book, indexed, open_library, reader
+from tests.plugins.search.library import PATH, book, indexed, open_library
 
 
 async def test_nobody_finds_counts_or_is_suggested_what_is_not_for_them(deploy: Deploy) -> None:
@@ -73,7 +74,7 @@ async def test_a_new_name_of_a_teacher_is_found(deploy: Deploy) -> None:
     for name in ("Adaeze", "Chidinma"):
         await teller.tell(deployment, ProfileChanged(user_id=teacher, display_name=name, locale="en", time_zone="UTC"))
         async with asyncio.timeout(20):
-            while not await _total(deployment.client(), name):
+            while not await _total(deployment.client(), name):  # noqa: ASYNC110 - it sets no Event of ours
                 await asyncio.sleep(0.05)
 
     assert not await _total(deployment.client(), "Adaeze")

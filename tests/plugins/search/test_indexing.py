@@ -80,7 +80,7 @@ async def test_what_was_there_before_the_search_is_indexed_without_being_told(de
     await deployment.restart("courses", "users", "search")
     library = Library(deployment)
     async with asyncio.timeout(20):
-        while not (await library.find("sailing")).total:
+        while not (await library.find("sailing")).total:  # noqa: ASYNC110 - it sets no Event of ours
             await asyncio.sleep(0.05)
 
     assert (await library.find("sailing", filters=Filters(kind=("course",)))).total == 1
