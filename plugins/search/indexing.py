@@ -78,24 +78,24 @@ class Indexing:
     async def _index_kind(self, kind: str, source: Searchable) -> int:
         count = 0
         while (claim := await marks.claim(self._ctx.db, kind, self._ctx.clock.now(), self._lease)).subjects:
-            told = await self._told(source.documents([one.subject_id for one in claim.subjects]))
+            told = await self._told(source.documents(claim.subjects))
             for subject in claim.subjects:
-                await self._try(claim, subject, told.get(subject.subject_id, ()))
+                await self._try(claim, subject, told.get(subject, ()))
             count += len(claim.subjects)
         return count
 
-    async def _try(self, claim: marks.Claim, subject: marks.Claimed, told: Sequence[Document]) -> None:
+    async def _try(self, claim: marks.Claim, subject: UUID, told: Sequence[Document]) -> None:
         try:
             await self._write(claim, subject, told)
         except Exception:
             self._ctx.log.exception(
-                "not indexed; tried again later", action="indexing", kind=claim.kind, subject=str(subject.subject_id)
+                "not indexed; tried again later", action="indexing", kind=claim.kind, subject=str(subject)
             )
 
-    async def _write(self, claim: marks.Claim, subject: marks.Claimed, told: Sequence[Document]) -> None:
+    async def _write(self, claim: marks.Claim, subject: UUID, told: Sequence[Document]) -> None:
         async with self._ctx.db.transaction() as session:
             if await claim.take(session, subject):
-                await store.replace(session, claim.kind, subject.subject_id, told)
+                await store.replace(session, claim.kind, subject, told)
 
     async def _mark(self, kind: str, subjects: Sequence[UUID]) -> None:
         async with self._ctx.db.transaction() as session:

@@ -19,13 +19,6 @@ from plugins.search.tables import changed, documents, sources
 BATCH: Final = 50  # subjects
 
 
-class Claimed(msgspec.Struct, frozen=True):
-    """A subject to be indexed by whoever holds the claim."""
-
-    subject_id: UUID
-    mark: UUID
-
-
 _NEW: Final = insert(changed).values(
     kind=bindparam("kind"), subject_id=bindparam("subject_id"), mark=bindparam("mark"), due=bindparam("due")
 )
@@ -49,14 +42,14 @@ CLAIM: Final = Query(
     sa.update(changed)
     .where(_DUE, changed.c.subject_id.in_(_NEXT))
     .values(claim=bindparam("new_claim", type_=sa.Uuid()), due=bindparam("later", type_=Timestamp()))
-    .returning(changed.c.subject_id, changed.c.mark),
-    Claimed,
+    .returning(changed.c.subject_id),
+    UUID,
 )
+#: A new mark ends the claim on the one before.
 TAKE: Final = Command(
     sa.delete(changed).where(
         changed.c.kind == bindparam("of_kind"),
         changed.c.subject_id == bindparam("subject"),
-        changed.c.mark == bindparam("of_mark"),
         changed.c.claim == bindparam("of_claim"),
     )
 )
@@ -87,14 +80,11 @@ class Claim(msgspec.Struct, frozen=True):
 
     kind: str
     id: UUID
-    subjects: tuple[Claimed, ...]
+    subjects: tuple[UUID, ...]
 
-    async def take(self, session: Session, subject: Claimed) -> bool:
-        """Remove the mark; return whether it still was the one that was claimed, or else somebody marked it anew."""
-        taken = await session.run(
-            TAKE, of_kind=self.kind, subject=subject.subject_id, of_mark=subject.mark, of_claim=self.id
-        )
-        return taken == 1
+    async def take(self, session: Session, subject: UUID) -> bool:
+        """Remove the mark; return whether it still was claimed, or else somebody marked or claimed it anew."""
+        return await session.run(TAKE, of_kind=self.kind, subject=subject, of_claim=self.id) == 1
 
 
 async def claim(db: Database, kind: str, now: datetime, lease: timedelta) -> Claim:

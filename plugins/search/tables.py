@@ -83,8 +83,8 @@ slips: Final = sa.Table(
     Column("term", TERM, primary_key=True),
 )
 
-#: Subjects that changed and are not indexed yet. `mark` is another at each change, so that who indexed what was before
-#: does not take the mark of what came after; a claim keeps two from indexing one subject at once.
+#: Subjects that changed and are not indexed yet. `mark` is another at each change, and ends the claim of who indexes
+#: what was before: only what is still claimed is written.
 changed: Final = sa.Table(
     "changed",
     metadata,
