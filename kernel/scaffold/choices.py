@@ -86,6 +86,13 @@ REPLACEABLE: Final = (
         requires=(("courses", "COURSES"),),
     ),
     Replaceable(
+        name="search",
+        constant="SEARCH",
+        protocol="Search",
+        make="ctx",
+        kits=("SearchContract",),
+    ),
+    Replaceable(
         name="users",
         constant="USERS",
         protocol="Users",

@@ -10,11 +10,13 @@ from kernel import Context, EventHandler, Manifest, Migrations, Permission, Plug
 from kernel.contracts import courses as contract
 from kernel.contracts.audit import ActRecorded
 from kernel.contracts.personal_data import PERSONAL_DATA
+from kernel.contracts.search import SEARCHABLE, SubjectChanged
 from kernel.contracts.users import USERS, ProfileChanged
 from plugins.courses import api, editing, migrations
 from plugins.courses.handlers import Names
 from plugins.courses.personal_data import CoursesPersonalData
 from plugins.courses.renewal import Renewal
+from plugins.courses.searchable import SearchableCourses
 from plugins.courses.service import CourseOffers
 from plugins.courses.settings import CoursesSettings
 from plugins.courses.tables import metadata
@@ -27,7 +29,7 @@ class CoursesPlugin(Plugin[CoursesSettings]):
         name="courses",
         version="0.1.0",
         summary="Courses with sections and lessons, from draft to published.",
-        provides=(contract.COURSES, PERSONAL_DATA),
+        provides=(contract.COURSES, PERSONAL_DATA, SEARCHABLE),
         wants=(USERS,),
         publishes=(
             ActRecorded,
@@ -47,6 +49,7 @@ class CoursesPlugin(Plugin[CoursesSettings]):
             contract.SectionAdded,
             contract.SectionChanged,
             contract.SectionRemoved,
+            SubjectChanged,
         ),
     )
 
@@ -73,6 +76,7 @@ class CoursesPlugin(Plugin[CoursesSettings]):
         return (
             Provide(contract.COURSES, lambda: nullcontext(CourseOffers(ctx.db))),
             Provide(PERSONAL_DATA, lambda: nullcontext(CoursesPersonalData(ctx))),
+            Provide(SEARCHABLE, lambda: nullcontext(SearchableCourses(ctx.db))),
         )
 
     @hookimpl

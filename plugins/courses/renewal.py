@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from kernel import Context
+from kernel.contracts.search import SubjectChanged
 from kernel.contracts.users import USERS
 from kernel.database import Command, Query
 from plugins.courses.editing import LOCK_COURSE, refresh
@@ -84,3 +85,4 @@ class Renewal:
             if await session.run(RENEWED, of_course=course_id):
                 await session.one(LOCK_COURSE, course_id=course_id, now=self._ctx.clock.now())
                 await refresh(session, course_id)
+                await self._ctx.events.publish(session, SubjectChanged(kind="course", subject_id=course_id))

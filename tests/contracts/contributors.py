@@ -16,6 +16,7 @@ from kernel.contracts.courses import COURSES
 from kernel.contracts.enrollments import ENROLLMENTS
 from kernel.contracts.mail import MailRequested, Message, requested
 from kernel.contracts.personal_data import PersonalData, Subject
+from kernel.contracts.search import Teacher
 from kernel.contracts.users import ProfileChanged
 from kernel.testing import teller
 from kernel.testing.choices import PluginClass
@@ -24,6 +25,7 @@ from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
 from kernel.testing.fakes.courses import InMemoryCoursesPlugin
 from kernel.testing.fakes.enrollments import InMemoryEnrollmentsPlugin
+from tests.plugins.search.library import Library, ShelfPlugin, book
 
 API: Final = "/api/v1"
 PATIENCE: Final = 10  # seconds
@@ -110,6 +112,14 @@ async def enrolled(deployment: Deployment, user: UUID, word: str) -> Somebody:
     return _somebody(user, word, grant["course_id"], erased=(word,))
 
 
+async def found(deployment: Deployment, user: UUID, word: str) -> Somebody:
+    library = Library(deployment)
+    taught = book("Sailing", instructors=(Teacher(id=user, name=word),))
+    await library.put(taught)
+    del library.shelf.books[taught.id]  # as one does that has erased it too
+    return _somebody(user, word, erased=(word,))
+
+
 async def written_to(deployment: Deployment, user: UUID, word: str) -> Somebody:
     message = Message(to=f"{word}@example.org", subject=word, text="Good morning.")
     await teller.tell(deployment, requested(deployment.platform.context(teller.NAME).secrets, message))
@@ -161,5 +171,6 @@ CONTRIBUTORS: Final[Mapping[str, Contributor]] = {
     "mail": Contributor(written_to),
     "payments": Contributor(topped_up, (), (InMemoryCoursesPlugin,)),
     "privacy": Contributor(exported, ("auth", "mail")),
+    "search": Contributor(found, (), (ShelfPlugin,)),
     "users": Contributor(registered),
 }

@@ -162,6 +162,13 @@ STORIES: Final = (
         rows=40,
     ),
     Story(
+        plugin="search",
+        event=_course,
+        kinds=(CourseChanged,),
+        kept="SELECT kind, subject_id FROM changed",  # nobody is there to tell of courses, so the marks stay
+        rows=50,
+    ),
+    Story(
         plugin="audit",
         event=_act,
         kinds=(ActRecorded,),

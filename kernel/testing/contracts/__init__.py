@@ -11,6 +11,18 @@ that its docstring names:
 
 import pytest
 
-KITS = ("audit", "auth", "chat", "courses", "enrollments", "mail", "payments", "personal_data", "policies", "users")
+KITS = (
+    "audit",
+    "auth",
+    "chat",
+    "courses",
+    "enrollments",
+    "mail",
+    "payments",
+    "personal_data",
+    "policies",
+    "search",
+    "users",
+)
 
 pytest.register_assert_rewrite(*(f"kernel.testing.contracts.{name}" for name in KITS))

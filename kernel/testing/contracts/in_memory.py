@@ -12,6 +12,7 @@ from kernel.contracts.auth import AUTH
 from kernel.contracts.mail import MAIL
 from kernel.contracts.payments import Credit
 from kernel.contracts.payments_http import Wallet
+from kernel.contracts.search import Document
 from kernel.testing.clients import Client
 from kernel.testing.clock import MovableClock
 from kernel.testing.contracts.auth import NotLetIn
@@ -22,6 +23,7 @@ from kernel.testing.fakes.courses import InMemoryCourses
 from kernel.testing.fakes.enrollments import InMemoryEnrollments
 from kernel.testing.fakes.mail import InMemoryMail
 from kernel.testing.fakes.payments import InMemoryPayments
+from kernel.testing.fakes.search import InMemorySearch
 
 
 class InMemoryChatHarness:
@@ -118,6 +120,19 @@ class InMemoryPaymentsHarness:
 
     async def events(self) -> Sequence[Event]:
         return self.payments.events
+
+
+class InMemorySearchHarness:
+    """Fulfils `SearchHarness`, by the provider's own methods."""
+
+    def __init__(self, provider: type[InMemorySearch] = InMemorySearch) -> None:
+        self.search = provider()
+
+    async def put(self, *documents: Document) -> None:
+        self.search.put(*documents)
+
+    async def remove(self, *ids: UUID) -> None:
+        self.search.remove(*ids)
 
 
 async def by_name(deployment: Deployment, email: str) -> Client:

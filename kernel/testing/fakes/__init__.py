@@ -16,6 +16,7 @@ from kernel.contracts.courses import COURSES
 from kernel.contracts.enrollments import ENROLLMENTS
 from kernel.contracts.mail import MAIL
 from kernel.contracts.payments import PAYMENTS
+from kernel.contracts.search import SEARCH
 from kernel.contracts.users import USERS
 from kernel.http.identity import IDENTITY
 from kernel.plugin import Manifest, Plugin
@@ -25,6 +26,7 @@ from kernel.testing.fakes.courses import InMemoryCoursesPlugin
 from kernel.testing.fakes.enrollments import InMemoryEnrollmentsPlugin
 from kernel.testing.fakes.mail import InMemoryMailPlugin
 from kernel.testing.fakes.payments import InMemoryPaymentsPlugin
+from kernel.testing.fakes.search import InMemorySearchPlugin
 from kernel.testing.fakes.users import InMemoryUsersPlugin
 from kernel.testing.identity import IdentityPlugin
 
@@ -41,6 +43,7 @@ FAKES: Final[Mapping[Capability[object], PluginClass]] = {
     IDENTITY: IdentityPlugin,
     MAIL: InMemoryMailPlugin,
     PAYMENTS: InMemoryPaymentsPlugin,
+    SEARCH: InMemorySearchPlugin,
     USERS: InMemoryUsersPlugin,
 }
 

@@ -86,7 +86,7 @@ def test_plan_shows_the_order_and_the_migrations(terminal: Terminal) -> None:
 
     assert done.code == 0
     assert names.index("mail") < names.index("auth") < names.index("users")
-    assert "`lyceum migrate` will change the databases of: audit, mail, auth, privacy, users" in done.out
+    assert "`lyceum migrate` will change the databases of: audit, mail, auth, privacy, search, users" in done.out
 
 
 def test_plan_says_what_a_switch_off_takes_away(terminal: Terminal) -> None:

@@ -1,0 +1,100 @@
+"""The read model: documents, the terms they are found by, and what is still to be indexed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import Column
+from sqlalchemy.dialects import postgresql
+
+from kernel.database import Timestamp, new_metadata
+
+metadata: Final = new_metadata()
+
+#: SQLite numbers rows by itself only where the type is `INTEGER`.
+NUMBER: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+#: Compared byte by byte on both databases.
+TERM: Final = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
+#: One row for each document; `shown` is the JSON of what is shown of it. What is not known is the least number, or -1.
+documents: Final = sa.Table(
+    "documents",
+    metadata,
+    Column("number", NUMBER, sa.Identity(), primary_key=True),
+    Column("id", sa.Uuid, nullable=False),
+    Column("kind", sa.Text, nullable=False),
+    Column("subject_kind", sa.Text, nullable=False),
+    Column("subject_id", sa.Uuid, nullable=False),
+    Column("public", sa.Boolean, nullable=False),  #: whether everybody may find it
+    Column("category", sa.Text, nullable=False),
+    Column("level", sa.Text, nullable=False),
+    Column("language", sa.Text, nullable=False),
+    Column("price", sa.BigInteger, nullable=False),
+    Column("rating", sa.Integer, nullable=False),  #: hundredths
+    Column("duration_seconds", sa.BigInteger, nullable=False),
+    Column("published", sa.BigInteger, nullable=False),  #: seconds since 1970
+    Column("shown", sa.LargeBinary, nullable=False),
+    sa.UniqueConstraint("kind", "id"),
+    sa.Index("ix_documents_subject", "subject_kind", "subject_id"),
+)
+
+
+def _document() -> Column[int]:
+    reference = sa.ForeignKey("documents.number", ondelete="CASCADE")
+    return Column("document", NUMBER, reference, primary_key=True, autoincrement=False)
+
+
+#: By what each document is found; `impact` says how much the term says of it. The second index has the documents of a
+#: term in the order of their impact, so that the best of a term that a million documents have are read like those of
+#: a term that ten have.
+postings: Final = sa.Table(
+    "postings",
+    metadata,
+    Column("term", TERM, primary_key=True),
+    _document(),
+    Column("impact", sa.Integer, nullable=False),
+    sa.Index("ix_postings_rank", "term", "impact", "document"),
+    sa.Index("ix_postings_document", "document"),
+)
+
+#: Who may find a document that is not for everybody.
+readers: Final = sa.Table(
+    "readers",
+    metadata,
+    _document(),
+    Column("reader", sa.Text, primary_key=True),
+)
+
+#: Whose name stands in a document.
+people: Final = sa.Table(
+    "people",
+    metadata,
+    Column("user_id", sa.Uuid, primary_key=True),
+    _document(),
+    sa.Index("ix_people_document", "document"),
+)
+
+#: The words of the index by what becomes of them when one letter is left out; see `words.deletions`.
+slips: Final = sa.Table(
+    "slips",
+    metadata,
+    Column("deletion", TERM, primary_key=True),
+    Column("term", TERM, primary_key=True),
+)
+
+#: Subjects that changed and are not indexed yet. `mark` is another at each change, and ends the claim of who indexes
+#: what was before: only what is still claimed is written.
+changed: Final = sa.Table(
+    "changed",
+    metadata,
+    Column("kind", sa.Text, primary_key=True),
+    Column("subject_id", sa.Uuid, primary_key=True),
+    Column("mark", sa.Uuid, nullable=False),
+    Column("claim", sa.Uuid),
+    Column("due", Timestamp, nullable=False),
+    sa.Index("ix_changed_due", "due"),
+)
+
+#: The kinds of subjects that were indexed as a whole once; a source that is new has to be.
+sources: Final = sa.Table("sources", metadata, Column("kind", sa.Text, primary_key=True))

@@ -1,0 +1,98 @@
+"""The index follows its sources, whatever comes in between."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import sqlalchemy as sa
+
+from kernel.contracts.search import Filters
+from kernel.database import Command
+from kernel.database.tables import outbox
+from kernel.testing.deploying import Deploy
+from plugins.search import store
+from tests.plugins.courses.school import School
+from tests.plugins.search.library import Library, ShelfPlugin, book, open_library
+
+#: As the kernel does with events that are long past.
+FORGET_THE_PAST: Final = Command(sa.delete(outbox))
+
+
+async def test_a_change_while_the_source_is_asked_is_not_lost(deploy: Deploy) -> None:
+    """What was asked for before it is not written over what comes after."""
+    library = await open_library(deploy)
+    one = book("Old")
+    library.shelf.books[one.id] = (one,)
+    library.shelf.waiting = asyncio.Event()
+    await library.tell(one.id)
+    await library.deployment.settle()
+    async with asyncio.timeout(20):
+        while not library.shelf.asked:  # noqa: ASYNC110 - it sets no Event of ours
+            await asyncio.sleep(0.02)
+
+    library.shelf.books[one.id] = (book("New", id=one.id),)
+    await library.tell(one.id)
+    await library.deployment.settle()
+    library.shelf.waiting.set()
+    await library.indexed()
+
+    assert await library.titles("new") == ["New"]
+    assert not await library.titles("old")
+
+
+async def test_a_rebuild_mends_the_index_while_it_is_searched(deploy: Deploy) -> None:
+    """What is missing comes back, what has no source goes, and what was right is there at every moment."""
+    library = await open_library(deploy)
+    lost, gone, *right = [book(f"Volume {number}") for number in range(60)]
+    await library.put(lost, gone, *right)
+    ctx = library.deployment.platform.context("search")
+    await ctx.db.run(store.CLEAR, of_kind="book", of_subject=lost.id)
+    del library.shelf.books[gone.id]
+
+    rebuilding = asyncio.create_task(library.deployment.command("search", "rebuild", "--kind", "book", json=True))
+    while not rebuilding.done():
+        assert (await library.find("volume ")).total >= len(right)
+    await library.indexed()
+
+    assert (await rebuilding).exit_code == 0
+    found = {hit.found.id for hit in (await library.find("volume ", limit=100)).hits}
+    assert found == {lost.id, *(one.id for one in right)}
+
+
+async def test_a_kind_that_nobody_tells_of_can_not_be_rebuilt(deploy: Deploy) -> None:
+    """The message names those that can."""
+    library = await open_library(deploy)
+
+    result = await library.deployment.command("search", "rebuild", "--kind", "opera")
+
+    assert result.exit_code == 1
+    assert "kinds: book" in result.output
+
+
+async def test_what_was_there_before_the_search_is_indexed_without_being_told(deploy: Deploy) -> None:
+    """A source that is new is read from its beginning."""
+    deployment = await deploy("courses", "users")
+    await School(deployment, deployment.client("instructor"), deployment.client("admin")).published()
+    async with deployment.platform.context("courses").db.transaction() as session:
+        await session.run(FORGET_THE_PAST)
+
+    await deployment.restart("courses", "users", "search")
+    library = Library(deployment)
+    async with asyncio.timeout(20):
+        while not (await library.find("sailing")).total:  # noqa: ASYNC110 - it sets no Event of ours
+            await asyncio.sleep(0.05)
+
+    assert (await library.find("sailing", filters=Filters(kind=("course",)))).total == 1
+
+
+async def test_a_source_that_is_off_is_found_no_more_until_it_is_back(deploy: Deploy) -> None:
+    """Its pages would not be there either."""
+    library = await open_library(deploy)
+    await library.put(book("Knots"))
+
+    await library.deployment.restart("search")
+    assert not (await library.find("knots")).hits
+    await library.deployment.restart("search", plugins=[ShelfPlugin])
+
+    assert (await library.find("knots")).total == 1
