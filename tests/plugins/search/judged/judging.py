@@ -84,11 +84,20 @@ class Report:
     def shortfalls(self, bar: Bar = DEFAULT_BAR) -> Sequence[str]:
         """Return a sentence for each thing in which the engine stays below *bar*."""
         overall, kinds = self.overall, self.kinds()
-        wanted = [("all questions", overall, bar.ndcg), *((kind, kinds[kind], bar.kinds[kind]) for kind in bar.kinds if kind in kinds)]
-        short = [f"{name}: nDCG@{DEPTH} is {got.ndcg:.3f}; {least:.3f} is wanted" for name, got, least in wanted if got.ndcg < least]
+        wanted = [
+            ("all questions", overall, bar.ndcg),
+            *((kind, kinds[kind], bar.kinds[kind]) for kind in bar.kinds if kind in kinds),
+        ]
+        short = [
+            f"{name}: nDCG@{DEPTH} is {got.ndcg:.3f}; {least:.3f} is wanted"
+            for name, got, least in wanted
+            if got.ndcg < least
+        ]
         if overall.first is not None and overall.first < bar.first:
             missed = ", ".join(repr(verdict.question.text) for verdict in self.verdicts if verdict.led is False)
-            short.append(f"asked for by name, {overall.first:.1%} came first; {bar.first:.1%} is wanted: {missed} did not")
+            short.append(
+                f"asked for by name, {overall.first:.1%} came first; {bar.first:.1%} is wanted: {missed} did not"
+            )
         return short
 
 

@@ -33,7 +33,9 @@ class Question(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def __post_init__(self) -> None:
         """Refuse a question that contradicts itself."""
         if self.first is not None and self.answers.get(self.first) != PERFECT:
-            raise ValueError(f"question {self.text!r}: {self.first!r} shall come first; grade it {PERFECT} in `answers`")
+            raise ValueError(
+                f"question {self.text!r}: {self.first!r} shall come first; grade it {PERFECT} in `answers`"
+            )
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
