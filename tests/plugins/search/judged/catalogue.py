@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count, product
+from itertools import chain, count, islice, product
 from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -60,94 +60,100 @@ class Course:
     facts: Facts = field(repr=False)
 
 
-def generate() -> Sequence[Course]:
-    """Return the courses; within a category their codes grow."""
-    words, chance = vocabulary.read(), random.Random(SEED)
-    codes = {key: _codes(category["code"]) for key, category in words.categories.items()}
-    told: dict[tuple[str, str], str] = {}
-    return [_course(words, chance, plan, codes, told) for plan in _plans(words, chance)]
-
-
-def _codes(prefix: str) -> Iterator[str]:
-    return (f"{prefix}-{number}" for number in count(101))
-
-
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
+    """What a title tells of a course."""
+
     subject: str
     language: str
     angle: str
     focus: str | None
 
 
-def _plans(words: Vocabulary, chance: random.Random) -> Sequence[_Plan]:
-    """Return what the courses shall be, no two with one title."""
-    plans = [plan for key, language in words.languages.items() for plan in _in_language(words, chance, key, language)]
+def generate() -> Sequence[Course]:
+    """Return the courses; within a category their codes grow."""
+    words, chance = vocabulary.read(), random.Random(SEED)
+    plans = [plan for language in words.languages for plan in _in_language(words, chance, language)]
     chance.shuffle(plans)
-    return plans
+    office = _Office(words, chance)
+    return [office.course(plan) for plan in plans]
 
 
-def _in_language(words: Vocabulary, chance: random.Random, key: str, language: Language) -> Iterator[_Plan]:
-    """Deal the courses of a language to the subjects in turn."""
-    decks = []
+def _in_language(words: Vocabulary, chance: random.Random, language: str) -> Iterator[Plan]:
+    """Deal the courses of a language to the subjects in turn, no two with one title."""
+    spoken, decks = words.languages[language], []
     for name, subject in words.subjects.items():
-        deck = [_Plan(name, key, *made) for made in product(language.angles, (None, *subject.terms(key)))]
+        deck = [Plan(name, language, *made) for made in product(spoken.angles, (None, *subject.terms(language)))]
         decks.append(chance.sample(deck, len(deck)))
-    turns = (deck[turn] for turn in range(len(decks[0])) for deck in decks)
-    for _, plan in zip(range(language.courses), turns, strict=False):
-        yield plan
+    return islice(chain.from_iterable(zip(*decks, strict=True)), spoken.courses)
 
 
-def _course(
-    words: Vocabulary,
-    chance: random.Random,
-    plan: _Plan,
-    codes: Mapping[str, Iterator[str]],
-    told: dict[tuple[str, str], str],
-) -> Course:
-    subject, language = words.subjects[plan.subject], words.languages[plan.language]
-    facts = _facts(words, chance, plan, told)
-    code = next(codes[subject.category])
-    told[plan.subject, plan.language] = code
-    return Course(
-        id=uuid5(NAMESPACE_URL, code),
-        code=code,
-        title=_title(language, subject.name(plan.language), plan),
-        summary=_summary(language, subject.name(plan.language), facts.level, chance),
-        text=" ".join([*_sentences(words, subject, facts), *chance.sample(language.remarks, 2)]),
-        language=plan.language,
-        category=subject.category,
-        level=facts.level,
-        price=chance.choice(PRICES),
-        currency="EUR",
-        rating=round(chance.triangular(2, 5, 4.4), 1) if chance.random() < 0.9 else None,
-        duration_seconds=60 * chance.choice(MINUTES),
-        instructors=tuple(chance.sample(words.people[subject.category], chance.choice((1, 1, 1, 2)))),
-        published_at=None if chance.randrange(100) < DRAFTS else BEGAN + timedelta(minutes=chance.randrange(300_000)),
-        facts=facts,
-    )
+class _Office:
+    """Draws up one course after the other, and remembers which there are."""
+
+    def __init__(self, words: Vocabulary, chance: random.Random) -> None:
+        self._words, self._chance = words, chance
+        self._numbers = {category: count(101) for category in words.categories}
+        self._latest: dict[tuple[str, str], str] = {}  # the code, by subject and language
+
+    def course(self, plan: Plan) -> Course:
+        """Return a course to *plan*."""
+        subject, language, chance = (
+            self._words.subjects[plan.subject],
+            self._words.languages[plan.language],
+            self._chance,
+        )
+        facts, code = self._facts(plan), self._code(plan)
+        return Course(
+            id=uuid5(NAMESPACE_URL, code),
+            code=code,
+            title=_title(language, subject.name(plan.language), plan),
+            summary=_summary(language, subject.name(plan.language), facts.level, chance),
+            text=" ".join([*_sentences(self._words, subject, facts), *chance.sample(language.remarks, 2)]),
+            language=plan.language,
+            category=subject.category,
+            level=facts.level,
+            price=chance.choice(PRICES),
+            currency="EUR",
+            rating=round(chance.triangular(2, 5, 4.4), 1) if chance.random() < 0.9 else None,
+            duration_seconds=60 * chance.choice(MINUTES),
+            instructors=tuple(chance.sample(self._words.people[subject.category], chance.choice((1, 1, 1, 2)))),
+            published_at=None
+            if chance.randrange(100) < DRAFTS
+            else BEGAN + timedelta(minutes=chance.randrange(300_000)),
+            facts=facts,
+        )
+
+    def _facts(self, plan: Plan) -> Facts:
+        subject, chance = self._words.subjects[plan.subject], self._chance
+        foreign = subject.name("en").casefold() != subject.name(plan.language).casefold()
+        return Facts(
+            subject=plan.subject,
+            category=subject.category,
+            language=plan.language,
+            level=vocabulary.level_of(plan.angle),
+            angle=plan.angle,
+            focus=plan.focus,
+            covers=(plan.focus,) if plan.focus else subject.terms(plan.language),
+            requires=chance.choice(self._related(plan.subject)) if chance.random() < 0.4 else None,
+            after=self._latest.get((plan.subject, plan.language)) if chance.random() < 0.25 else None,
+            says_alias=chance.random() < 0.6,
+            says_english=foreign and chance.random() < 0.5,
+        )
+
+    def _related(self, subject: str) -> Sequence[str]:
+        subjects = self._words.subjects
+        category = subjects[subject].category
+        return [key for key, other in subjects.items() if other.category == category and key != subject]
+
+    def _code(self, plan: Plan) -> str:
+        category = self._words.subjects[plan.subject].category
+        code = f"{self._words.categories[category]['code']}-{next(self._numbers[category])}"
+        self._latest[plan.subject, plan.language] = code
+        return code
 
 
-def _facts(words: Vocabulary, chance: random.Random, plan: _Plan, told: Mapping[tuple[str, str], str]) -> Facts:
-    subject = words.subjects[plan.subject]
-    related = [key for key, other in words.subjects.items() if other.category == subject.category and other != subject]
-    foreign = subject.name("en").casefold() != subject.name(plan.language).casefold()
-    return Facts(
-        subject=plan.subject,
-        category=subject.category,
-        language=plan.language,
-        level=vocabulary.level_of(plan.angle),
-        angle=plan.angle,
-        focus=plan.focus,
-        covers=(plan.focus,) if plan.focus else subject.terms(plan.language),
-        requires=chance.choice(related) if chance.random() < 0.4 else None,
-        after=told.get((plan.subject, plan.language)) if chance.random() < 0.25 else None,
-        says_alias=chance.random() < 0.6,
-        says_english=foreign and chance.random() < 0.5,
-    )
-
-
-def _title(language: Language, name: str, plan: _Plan) -> str:
+def _title(language: Language, name: str, plan: Plan) -> str:
     title = language.angles[plan.angle].format(name=name)
     return language.focus.format(title=title, term=_capital(plan.focus)) if plan.focus else title
 

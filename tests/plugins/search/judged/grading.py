@@ -22,7 +22,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     category: str | None = None
     subject: str | None = None
     language: str | tuple[str, ...] | None = None
-    level: str | None = None
     angle: str | None = None
     focus: str | None = None
     covers: str | None = None
