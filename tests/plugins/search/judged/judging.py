@@ -6,7 +6,7 @@ An engine is any `async find(text, limit)` that returns codes or ids, the best f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 from uuid import UUID
@@ -83,22 +83,21 @@ class Report:
 
     def shortfalls(self, bar: Bar = DEFAULT_BAR) -> Sequence[str]:
         """Return a sentence for each thing in which the engine stays below *bar*."""
-        overall, kinds = self.overall, self.kinds()
-        wanted = [
-            ("all questions", overall, bar.ndcg),
-            *((kind, kinds[kind], bar.kinds[kind]) for kind in bar.kinds if kind in kinds),
-        ]
-        short = [
-            f"{name}: nDCG@{DEPTH} is {got.ndcg:.3f}; {least:.3f} is wanted"
-            for name, got, least in wanted
-            if got.ndcg < least
-        ]
-        if overall.first is not None and overall.first < bar.first:
+        return [*self._low(bar), *self._misled(bar)]
+
+    def _low(self, bar: Bar) -> Iterator[str]:
+        kinds = self.kinds()
+        wanted = {"all questions": (self.overall, bar.ndcg)}
+        wanted |= {kind: (kinds[kind], least) for kind, least in bar.kinds.items() if kind in kinds}
+        for name, (got, least) in wanted.items():
+            if got.ndcg < least:
+                yield f"{name}: nDCG@{DEPTH} is {got.ndcg:.3f}; {least:.3f} is wanted"
+
+    def _misled(self, bar: Bar) -> Iterator[str]:
+        share = self.overall.first
+        if share is not None and share < bar.first:
             missed = ", ".join(repr(verdict.question.text) for verdict in self.verdicts if verdict.led is False)
-            short.append(
-                f"asked for by name, {overall.first:.1%} came first; {bar.first:.1%} is wanted: {missed} did not"
-            )
-        return short
+            yield f"asked for by name, {share:.1%} came first; {bar.first:.1%} is wanted: {missed} did not"
 
 
 async def judge(find: Find, questions: Sequence[Question]) -> Report:
