@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -213,7 +214,7 @@ async def furnish(deployment: Deployment) -> dict[str, Owned]:
 async def room(deployment: Deployment, teacher: Client, course: str) -> JSON:
     """Return the ids of what is in the room of the teacher's *course*."""
     student = await deployment.sign_in("cyd@school.test", roles=("student",))
-    await buy(student, course)
+    await buy(student, UUID(course))
     await deployment.settle()
     made = await teacher.call("POST", f"/api/v1/chat/courses/{course}/room")
     path = f"/api/v1/chat/rooms/{made['id']}"

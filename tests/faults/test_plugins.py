@@ -355,7 +355,7 @@ def test_plugins_that_fail_while_it_serves_are_counted_and_closed_alone(deployme
         line for line in lines(deployment) if line.get("action") == "blocked" and line["plugin"] == "at-turn"
     ]
     assert blocked["seconds"] > 0.5
-    assert any(frame.endswith(" answer") for frame in blocked["stack"])
+    assert any(frame.endswith(" answer") for frame in blocked["stack"].splitlines())
 
 
 def test_plugin_that_fails_as_it_stops_is_named_and_the_exit_code_says_so(deployment: Lyceum) -> None:
