@@ -43,13 +43,15 @@ class FanOut:
 
     def _turn(self) -> None:
         left = AT_ONCE
-        while left and self._rounds:
-            first = self._rounds[0]
-            left -= first.go_on(left)
-            if first.is_over:
-                self._rounds.popleft()
-        if self._rounds:
-            asyncio.get_running_loop().call_soon(self._turn)
+        try:
+            while left and self._rounds:
+                if self._rounds[0].is_over:
+                    self._rounds.popleft()
+                else:
+                    left -= self._rounds[0].go_on(left)
+        finally:  # whoever raises is not to stop the others' for ever
+            if self._rounds:
+                asyncio.get_running_loop().call_soon(self._turn)
 
 
 class _Load:
@@ -86,12 +88,11 @@ class _Round:
         start = self._place
         number = min(most, self._loads[0].left, len(self.receivers) - start)
         self._place = (start + number) % len(self.receivers)
-        loads = tuple(self._loads)  # somebody who is cut off may have others told: that gets on after these
-        whole = b"".join([load.frames for load in loads])
-        for receiver in self.receivers[start : start + number]:
-            receiver.send_frames(whole)
-        for load in loads:
+        whole = b"".join([load.frames for load in self._loads])
+        for load in self._loads:  # before: somebody who is cut off may have others told, which gets on after these
             load.left -= number
         while self._loads and not self._loads[0].left:
             self._loads.popleft()
+        for receiver in self.receivers[start : start + number]:
+            receiver.send_frames(whole)
         return number

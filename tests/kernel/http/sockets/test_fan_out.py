@@ -108,6 +108,28 @@ async def test_member_that_is_cut_off_by_a_write_may_have_others_told() -> None:
     assert [member.writes for member in room] == [[b"1", b"gone"]] * 2
 
 
+async def test_member_that_raises_stops_the_group_for_once_only() -> None:
+    """It is a fault, which the loop reports; what comes later goes to everybody."""
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
+    fan_out, room = FanOut(), members(2)
+
+    class Broken(Member):
+        def send_frames(self, frames: bytes) -> None:
+            super().send_frames(frames)
+            if frames == b"1":
+                raise RuntimeError("it broke")
+
+    group = (room[0], Broken(), room[1])
+    fan_out.send(group, b"1")
+    await turns(2)
+    fan_out.send(group, b"2")
+    await turns(2)
+
+    assert [member.writes for member in room] == [[b"1", b"2"], [b"2"]]
+    assert len(reported) == 1
+
+
 async def test_group_of_nobody_holds_up_nobody() -> None:
     """It may be that all have left."""
     fan_out, room = FanOut(), members(1)
