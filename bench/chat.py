@@ -1,9 +1,10 @@
 """Compare a room's fan-out with Socket.IO behind its Redis adapter: `python -m bench.chat`.
 
 Each server alone on core 0; the driver, PostgreSQL and Redis share core 1. The driver never sleeps, but lets the two go
-first: real clients take no time from the databases of a server. Rounds go over both stacks in turn; a ratio compares
+first: real clients take no time from the databases of a server. Rounds go over all stacks in turn; a ratio compares
 two runs within one round, and the median over the rounds counts. Lyceum's rooms have history, offsets, limits and
-bounded queues, and what it delivers is stored in PostgreSQL before.
+bounded queues, and what it delivers is stored in PostgreSQL before. `floors/chat.py` has none of it: it shows what can
+be reached at most on this machine, where one write to a socket may cost more than all that a server does beside.
 """
 
 from __future__ import annotations
@@ -38,9 +39,10 @@ MOST_HELD: Final = 10_000  # connections
 ROOMS: Final = 100
 PADDING: Final = "50"  # bytes, which make messages of about 180
 PEER_PORT: Final = 8309
+FLOOR_PORT: Final = 8310
 SETTLING: Final = 5  # seconds for which idle connections stay
 
-Protocol = Literal["lyceum", "sio"]
+Name = Literal["lyceum", "floor", "sio"]
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -63,6 +65,12 @@ class Case:
     figure: Literal["rate", "p99"]
     goal: float
 
+    def ratio(self, ours: Sequence[Run], theirs: Sequence[Run]) -> float:
+        """Return the median over the rounds."""
+        pairs = zip(ours, theirs, strict=True)
+        ratios: list[float] = [getattr(one, self.figure) / getattr(other, self.figure) for one, other in pairs]
+        return statistics.median(ratios)
+
     def met(self, ratio: float) -> bool:
         return ratio <= self.goal if self.figure == "p99" else ratio >= self.goal
 
@@ -78,9 +86,9 @@ MEMORY_GOAL: Final = 0.25  # of Socket.IO's, for each idle connection
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """One server, and how the driver speaks with it."""
+    """One server; the driver speaks Socket.IO with `sio`, and Lyceum's protocol with the others."""
 
-    name: Protocol
+    name: Name
     command: Sequence[str]
     environ: dict[str, str]
     port: int
@@ -127,7 +135,7 @@ class Driver:
             str(self._binary),
             str(stack.port),
             str(members),
-            stack.name,
+            "sio" if stack.name == "sio" else "lyceum",
         ]
         return [*pinned, str(rooms), mode, argument, str(seconds), padding]
 
@@ -156,49 +164,55 @@ def kib_for_each(stack: Stack, driver: Driver, folder: Path, connections: int) -
             return float(process.memory_info().rss - before) / connections / 1024
 
 
-def stacks(config: Path, redis: str) -> tuple[Stack, Stack]:
-    """Return Lyceum and its peer."""
+def every_stack(config: Path, redis: str) -> tuple[Stack, Stack, Stack]:
+    """Return Lyceum, the floor, and the peer."""
     lyceum = [str(Path(sys.executable).with_name("lyceum")), "--config", str(config), "serve"]
-    peer = {"PORT": str(PEER_PORT), "BENCH_REDIS": redis.removeprefix("unix://"), "NODE_ENV": "production"}
+    by_hand = [sys.executable, str(HERE / "floors/chat.py")]
+    peer = ["node", str(HERE / "peers/node/chat.mjs")]
+    environ = {"BENCH_REDIS": redis.removeprefix("unix://"), "NODE_ENV": "production"}
     return (
         Stack(name="lyceum", command=lyceum, environ={}, port=PORT),
-        Stack(name="sio", command=["node", str(HERE / "peers/node/chat.mjs")], environ=peer, port=PEER_PORT),
+        Stack(name="floor", command=by_hand, environ={**environ, "PORT": str(FLOOR_PORT)}, port=FLOOR_PORT),
+        Stack(name="sio", command=peer, environ={**environ, "PORT": str(PEER_PORT)}, port=PEER_PORT),
     )
 
 
 Runs = dict[tuple[str, str], list[Run]]
 
 
-def compare(both: Sequence[Stack], driver: Driver, seeded: SeededChat, rounds: int, seconds: int, folder: Path) -> Runs:
+def compare(
+    stacks: Sequence[Stack], driver: Driver, seeded: SeededChat, rounds: int, seconds: int, folder: Path
+) -> Runs:
     """Return the runs of every case, by its name and the stack's."""
     found: Runs = {}
     with contextlib.ExitStack() as servers:
-        for stack in both:
+        for stack in stacks:
             servers.enter_context(running(stack, folder))
         for turn in range(rounds):
             asyncio.run(seeded.sign_in())
             for case in CASES:
-                for stack in both[:: 1 if turn % 2 else -1]:
+                for stack in stacks[:: 1 if turn % 2 else -1]:
                     found.setdefault((case.name, stack.name), []).append(driver.measure(stack, case, seconds))
     return found
 
 
 def show(runs: Runs, memory: dict[str, float], console: Console) -> bool:
     """Print what was measured; return whether every goal is met."""
-    figures = Table("case", "deliveries/s", "p99 ms", "Socket.IO", "p99 ms", "ratio", "goal", "met")
+    columns = ("deliveries/s", "p99 ms", "Socket.IO", "p99 ms", "floor", "p99 ms", "ratio", "floor's", "goal", "met")
+    figures = Table("case", *columns)
     all_met = True
     for case in CASES:
-        ours, theirs = runs[case.name, "lyceum"], runs[case.name, "sio"]
-        pairs = zip(ours, theirs, strict=True)
-        ratio = statistics.median(getattr(one, case.figure) / getattr(other, case.figure) for one, other in pairs)
+        ours, theirs, floors = (runs[case.name, name] for name in ("lyceum", "sio", "floor"))
+        ratio, reachable = case.ratio(ours, theirs), case.ratio(floors, theirs)
         all_met &= case.met(ratio)
         cells = [
             f"{statistics.median(getattr(run, name) for run in side):,.1f}"
-            for side in (ours, theirs)
+            for side in (ours, theirs, floors)
             for name in ("rate", "p99")
         ]
         sign = "≤" if case.figure == "p99" else "≥"
-        figures.add_row(case.name, *cells, f"{ratio:.2f}", f"{sign} {case.goal:g}", "yes" if case.met(ratio) else "NO")
+        met = "yes" if case.met(ratio) else "NO"
+        figures.add_row(case.name, *cells, f"{ratio:.2f}", f"{reachable:.2f}", f"{sign} {case.goal:g}", met)
     console.print(figures)
     share = memory["lyceum"] / memory["sio"]
     each = ", ".join(f"{name} {kib:.1f} KiB" for name, kib in memory.items())
@@ -207,10 +221,10 @@ def show(runs: Runs, memory: dict[str, float], console: Console) -> bool:
 
 
 @click.command()
-@click.option("--rounds", default=5, show_default=True, help="Rounds over both stacks.")
+@click.option("--rounds", default=5, show_default=True, help="Rounds over all stacks.")
 @click.option("--seconds", default=3, show_default=True, help="Length of one measurement.")
 def main(rounds: int, seconds: int) -> None:
-    """Measure both and print the ratios."""
+    """Measure all and print the ratios."""
     os.sched_setaffinity(0, {int(DRIVER_CORE)})  # PostgreSQL and Redis, started below, inherit it
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
@@ -219,12 +233,14 @@ def main(rounds: int, seconds: int) -> None:
         seeding = seed_chat(server.url("lyceum"), f"{redis}?db=1", folder, members=MOST_HELD, rooms=ROOMS)
         seeded = asyncio.run(seeding)
         asyncio.run(seeded.sign_in())
-        both, driver = stacks(seeded.config, redis), Driver(folder, seeded.environ)
-        console = Console(width=120)
-        memory: dict[str, float] = {stack.name: kib_for_each(stack, driver, folder, MOST_HELD // 2) for stack in both}
-        with running(both[0], folder), driver.idling(both[0], MOST_HELD):
+        (lyceum, floor, peer), driver = every_stack(seeded.config, redis), Driver(folder, seeded.environ)
+        console = Console(width=130)
+        memory: dict[str, float] = {
+            stack.name: kib_for_each(stack, driver, folder, MOST_HELD // 2) for stack in (lyceum, peer)
+        }
+        with running(lyceum, folder), driver.idling(lyceum, MOST_HELD):
             console.print(f"one process holds {MOST_HELD:,} connections")
-        met = show(compare(both, driver, seeded, rounds, seconds, folder), memory, console)
+        met = show(compare((lyceum, floor, peer), driver, seeded, rounds, seconds, folder), memory, console)
     if not met:
         sys.exit(1)
 

@@ -26,7 +26,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from bench.chat import Case, Driver, Run, Stack, running, stacks
+from bench.chat import Case, Driver, Run, Stack, every_stack, running
 from bench.chat_data import PORT, SeededChat, seed_chat
 from bench.load import DRIVER_CORE
 from bench.servers import bench_postgres
@@ -114,7 +114,7 @@ def main(rounds: int, seconds: int) -> None:
         seeding = seed_chat(server.url("lyceum"), f"{redis}?db=1", folder, members=MEMBERS + 1, rooms=2 * rounds)
         seeded = asyncio.run(seeding)
         seeded.config.write_text(seeded.config.read_text() + OPERATORS)
-        lyceum, driver = stacks(seeded.config, redis)[0], Driver(folder, seeded.environ)
+        lyceum, driver = every_stack(seeded.config, redis)[0], Driver(folder, seeded.environ)
         found: dict[bool, list[Seen]] = {False: [], True: []}
         for turn in range(rounds):
             asyncio.run(seeded.sign_in())

@@ -31,6 +31,9 @@ ENDS: Final = ("sqlite", "postgresql")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    from kernel.testing.printing import print_logs
+
+    print_logs()
     for end in ENDS:
         config.addinivalue_line("markers", f"{end}_only: run the test on this end only")
 

@@ -235,7 +235,7 @@ async def test_slow_start_is_remarked_on(
     async with platform.running():
         pass
 
-    assert "slow start" in capsys.readouterr().out
+    assert "slow start" in capsys.readouterr().err
 
 
 async def test_errors_while_stopping_are_collected(tmp_path: Path) -> None:

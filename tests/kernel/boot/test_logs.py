@@ -13,6 +13,7 @@ import structlog
 
 from kernel import Secret, logs
 from kernel.config import load
+from kernel.testing.printing import print_logs
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     yield io.StringIO()
-    structlog.reset_defaults()
+    print_logs()
     root.handlers[:] = handlers
     root.setLevel(level)
 

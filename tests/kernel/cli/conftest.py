@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 
 from kernel.cli import main
+from kernel.testing.printing import print_logs
 
 CONFIG = """\
 [server]
@@ -89,4 +89,4 @@ def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Termin
     yield found
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
-    structlog.reset_defaults()
+    print_logs()

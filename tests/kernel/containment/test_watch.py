@@ -26,6 +26,7 @@ from kernel import config, logs
 from kernel.containment.blame import Owners
 from kernel.containment.containment import KERNEL
 from kernel.containment.watch import Watch, watching
+from kernel.testing.printing import print_logs
 
 LIMIT = 0.15
 SLEEPER = """
@@ -132,7 +133,7 @@ def lines(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     yield stream
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
-    structlog.reset_defaults()
+    print_logs()
 
 
 @pytest.mark.parametrize("lines", ["console", "json"], indirect=True)
