@@ -47,6 +47,20 @@ class MessageView(Message, frozen=True, kw_only=True):
 
     client_id: str
     reactions: dict[str, int]
+    own_reactions: tuple[str, ...]  #: those among them that the caller put there
+
+
+class OwnHeld(msgspec.Struct, frozen=True, kw_only=True):
+    """A message of the caller that was held, and what became of it."""
+
+    id: UUID
+    client_id: str
+    text: str  #: empty once it was decided: then it stands in the history, or nowhere
+    audience: Audience
+    reply_to: int | None
+    at: datetime
+    state: Literal["waiting", "approved", "refused"]
+    offset: int | None  #: of the message that it became
 
 
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

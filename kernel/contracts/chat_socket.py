@@ -192,7 +192,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="don
 class Refused(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="refused"):
     """What was asked is not done; the members are those of a problem document."""
 
-    id: int | None  #: None where it could not be read
+    id: int | None  #: None where not even that could be read
     problem: str
     status: int
     title: str

@@ -33,7 +33,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """What names it in the document."""
-        return ".".join(part.strip("{}") for part in f"{self.mount}{self.path}".split("/"))
+        return ".".join(part.strip("{}") for part in f"{self.mount}{self.path}".split("/") if part)
 
     @property
     def kinds(self) -> Messages:

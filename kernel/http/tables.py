@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 from aiohttp import web
 
 from kernel.http.answers import NO_HEADERS, Answer, Encoded
 
-Row = Sequence[object]  #: an empty field for None
+Row = Sequence[object]  #: an empty field for None, days and moments as RFC 3339 has them
 
 #: With what a field begins that is run or, with tabs and ends of lines, that runs into the next one.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -69,5 +70,5 @@ def _text(rows: Iterable[Row]) -> bytes:
 
 
 def _field(value: object) -> str:
-    text = "" if value is None else str(value)
+    text = "" if value is None else value.isoformat() if isinstance(value, date) else str(value)
     return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text

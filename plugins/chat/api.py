@@ -42,6 +42,7 @@ def _reading_routes(api: MembersApi) -> tuple[Route, ...]:
         get(_ROOM, api.room, permission=SIGNED_IN, problems=_READ),
         get(f"{_ROOM}/messages", api.history, permission=SIGNED_IN, problems=(*_READ, problems.InvalidCursor)),
         get(f"{_ROOM}/entries", api.since, permission=SIGNED_IN, problems=_READ),
+        get(f"{_ROOM}/held/own", api.own_held, permission=SIGNED_IN, problems=(*_READ, problems.InvalidCursor)),
     )
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles for SQLite too
 
-from kernel import Context, Event, problems
+from kernel import Context, Event, errors, problems
 from kernel.contracts.chat import Audience, Draft, MessageRefused, MessageRemoved
 from kernel.database import Command, Executor, Query, Session
 from plugins.chat.entries import Kind, NewEntry
@@ -143,10 +143,13 @@ class Changing:
         self._posting.admit(standing, now)
         target = await self._target(standing, offset)
         sign = {"room_id": standing.room.id, "offset": offset, "emoji": emoji, "user_id": standing.user_id}
-        async with self._ctx.db.transaction() as session:
-            if await session.run(PUT if on else TAKE, **sign):
-                detail = {"emoji": emoji, "on": on}
-                await self._append(session, standing, target, "reacted", now, detail=detail)
+        try:
+            async with self._ctx.db.transaction() as session:
+                if await session.run(PUT if on else TAKE, **sign):
+                    detail = {"emoji": emoji, "on": on}
+                    await self._append(session, standing, target, "reacted", now, detail=detail)
+        except errors.ConstraintViolation:  # the message became too old to be kept at this very moment
+            raise problems.NotFound from None
 
     async def target(self, db: Executor, standing: Standing, offset: int) -> Target:
         """Return the message at *offset*.

@@ -29,6 +29,13 @@ REMEMBERED: Final = timedelta(seconds=60)  # for which it holds where a person s
 _decode: Final = msgspec.json.Decoder(wire.FromClient).decode
 
 
+class _Numbered(msgspec.Struct, frozen=True):
+    id: wire.Id
+
+
+_decode_id: Final = msgspec.json.Decoder(_Numbered).decode
+
+
 class Line(Protocol):
     """What is needed of a connection."""
 
@@ -155,7 +162,7 @@ class Conversation:
         try:
             asked = _decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return self._refuse(None, problems.BadRequest(str(error)))
+            return self._refuse(_id_of(text), problems.BadRequest(str(error)))
         if isinstance(asked, wire.Typing):
             return await self._is_typing(asked)
         try:
@@ -310,6 +317,14 @@ _ACTIONS: Final[Mapping[type, Callable[[Conversation, Any], Awaitable[msgspec.St
     wire.React: Conversation.react,
     wire.Read: Conversation.read,
 }
+
+
+def _id_of(text: bytes) -> int | None:
+    """Return the id of a message that can not be read otherwise, None where it has none."""
+    try:
+        return _decode_id(text).id
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _position(asked: wire.Join) -> Position | None:

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles for SQLite too
 
-from kernel import Context, new_id
+from kernel import Context, Page, PageQuery, new_id, page
 from kernel.contracts.chat import Audience, Posted
+from kernel.contracts.chat_http import OwnHeld
 from kernel.database import Command, Query
 from plugins.chat.entries import NewEntry
 from plugins.chat.settings import ChatSettings
@@ -80,6 +81,19 @@ WAITING: Final = Query(
 )
 
 
+#: What one person had held, the newest first.
+OWN: Final = Query(
+    sa.select(*(held.c[name] for name in OwnHeld.__struct_fields__))
+    .where(
+        held.c.sender == bindparam("person"), held.c.room_id == bindparam("room_id"), held.c.id < bindparam("before")
+    )
+    .order_by(held.c.id.desc())
+    .limit(bindparam("limit")),
+    OwnHeld,
+)
+_LAST: Final = UUID(int=2**128 - 1)  # behind every other
+
+
 class Holding:
     """Keeps what waits."""
 
@@ -103,6 +117,12 @@ class Holding:
         )
         kept = await self._db.one(KEPT, room_id=entry.room_id, sender=entry.actor, client_id=entry.client_id)
         return Posted(state="held", at=kept.at)
+
+    async def own(self, room_id: UUID, person: UUID, query: PageQuery) -> Page[OwnHeld]:
+        """Return a page of what the person had held in the room, the newest first."""
+        before = query.after(UUID) or _LAST
+        found = await self._db.all(OWN, room_id=room_id, person=person, before=before, limit=query.limit + 1)
+        return page(found, query, lambda held: held.id)
 
     async def before(self, room_id: UUID, sender: UUID, client_id: str) -> Posted | None:
         """Return what became of a message that was held under this client id, None if there is none."""

@@ -14,6 +14,7 @@ from kernel.contracts.chat_http import (
     MessageView,
     NewMessage,
     NewText,
+    OwnHeld,
     OwnRoom,
     ReadMark,
     RoomHere,
@@ -25,6 +26,7 @@ from kernel.contracts.courses import COURSES
 from plugins.chat import posting
 from plugins.chat.changing import Changing
 from plugins.chat.frames import gap_of
+from plugins.chat.holding import Holding
 from plugins.chat.log import Log
 from plugins.chat.marks import Marks
 from plugins.chat.moderating import Moderating
@@ -46,6 +48,7 @@ class MembersApi:
         self._posting = ctx.own(posting.Posting)
         self._changing = ctx.own(Changing)
         self._reading = ctx.own(Reading)
+        self._holding = ctx.own(Holding)
         self._marks = ctx.own(Marks)
         self._moderating = ctx.own(Moderating)
         self._presence = ctx.own(Presence)
@@ -87,6 +90,11 @@ class MembersApi:
         standing = await self._standing(request, room_id)
         found = await self._reading.since(standing, Position(epoch=query.epoch, offset=query.offset))
         return Encoded(gap_of(found, standing.user_id, staff=standing.staff))
+
+    async def own_held(self, request: Request, room_id: UUID, query: PageQuery) -> Page[OwnHeld]:
+        """List the caller's messages that were held, the newest first: whether they wait, came in or were refused."""
+        standing = await self._standing(request, room_id)
+        return await self._holding.own(room_id, standing.user_id, query)
 
     async def post(self, request: Request, room_id: UUID, body: NewMessage) -> Posted:
         """Say something. What is answered is stored; sent again under the same client id, it is stored once."""

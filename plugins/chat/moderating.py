@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles for SQLite too
 
-from kernel import Context, Request, new_id, problems
+from kernel import Context, Request, errors, new_id, problems
 from kernel.contracts.audit import act
 from kernel.database import Command, Query, Session
 from plugins.chat.changing import Changing
@@ -187,15 +187,11 @@ class Moderating:
     async def report(self, standing: Standing, offset: int, reason: str) -> None:
         """Tell staff of a message; twice by the same person is once."""
         target = await self._changing.target(self._ctx.db, standing, offset)
-        await self._ctx.db.run(
-            REPORT,
-            id=new_id(),
-            room_id=standing.room.id,
-            offset=target.offset,
-            reporter=standing.user_id,
-            reason=reason,
-            at=self._ctx.clock.now(),
-        )
+        values = {"id": new_id(), "room_id": standing.room.id, "offset": target.offset, "reporter": standing.user_id}
+        try:
+            await self._ctx.db.run(REPORT, **values, reason=reason, at=self._ctx.clock.now())
+        except errors.ConstraintViolation:  # the message became too old to be kept at this very moment
+            raise problems.NotFound from None
 
     async def settle(self, request: Request, standing: Standing, report_id: UUID, reason: str) -> None:
         """Say that a report needs nothing more."""

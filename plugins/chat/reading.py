@@ -61,10 +61,12 @@ class _Signs(msgspec.Struct, frozen=True):
     offset: int
     emoji: str
     number: int
+    own: bool
 
 
+_OWN: Final = sa.func.max(sa.case((reactions.c.user_id == bindparam("person"), 1), else_=0)) == 1
 SIGNS: Final = Query(
-    sa.select(reactions.c.offset, reactions.c.emoji, sa.func.count().label("number"))
+    sa.select(reactions.c.offset, reactions.c.emoji, sa.func.count().label("number"), _OWN.label("own"))
     .where(reactions.c.room_id == bindparam("room_id"), reactions.c.offset.in_(bindparam("offsets", expanding=True)))
     .group_by(reactions.c.offset, reactions.c.emoji)
     .order_by(reactions.c.offset, reactions.c.emoji),
@@ -99,8 +101,8 @@ class Reading:
             limit=query.limit + 1,
         )
         rows = page(found, query, lambda entry: entry.offset)
-        signs = await self._signs(standing.room.id, [entry.offset for entry in rows.items])
-        return Page([_view(entry, signs.get(entry.offset, {})) for entry in rows.items], rows.next)
+        signs = await self._signs(standing, [entry.offset for entry in rows.items])
+        return Page([_view(entry, signs.get(entry.offset, ())) for entry in rows.items], rows.next)
 
     async def public(self, room_id: UUID, after: int, limit: int) -> Sequence[Message]:
         """Return what everybody may see behind *after*, in order."""
@@ -130,10 +132,13 @@ class Reading:
         found = await self._db.all(OWN_ROOMS, person=user_id, after=after, limit=query.limit + 1)
         return page(found, query, lambda room: room.id)
 
-    async def _signs(self, room_id: UUID, offsets: Sequence[int]) -> Mapping[int, dict[str, int]]:
-        signs: dict[int, dict[str, int]] = {}
-        for row in await self._db.all(SIGNS, room_id=room_id, offsets=offsets) if offsets else ():
-            signs.setdefault(row.offset, {})[row.emoji] = row.number
+    async def _signs(self, standing: Standing, offsets: Sequence[int]) -> Mapping[int, Sequence[_Signs]]:
+        if not offsets:
+            return {}
+        signs: dict[int, list[_Signs]] = {}
+        values = {"room_id": standing.room.id, "person": standing.user_id, "offsets": offsets}
+        for row in await self._db.all(SIGNS, **values):
+            signs.setdefault(row.offset, []).append(row)
         return signs
 
 
@@ -154,5 +159,10 @@ def _message(entry: LoggedEntry) -> Message:
     return Message(**_facts(entry))
 
 
-def _view(entry: LoggedEntry, signs: dict[str, int]) -> MessageView:
-    return MessageView(**_facts(entry), client_id=entry.client_id or "", reactions=signs)
+def _view(entry: LoggedEntry, signs: Sequence[_Signs]) -> MessageView:
+    return MessageView(
+        **_facts(entry),
+        client_id=entry.client_id or "",
+        reactions={sign.emoji: sign.number for sign in signs},
+        own_reactions=tuple(sign.emoji for sign in signs if sign.own),
+    )

@@ -100,6 +100,7 @@ held: Final = sa.Table(
     Column("decided_at", Timestamp),
     Column("offset", sa.BigInteger),  #: of the message that it became
     sa.UniqueConstraint("sender", "room_id", "client_id", name="uq_held_client"),
+    sa.Index("ix_held_own", "sender", "room_id", "id"),
     sa.Index("ix_held_waiting", "room_id", "id", postgresql_where=_WAITING, sqlite_where=_WAITING),
 )
 

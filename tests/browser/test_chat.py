@@ -15,6 +15,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from kernel import errors
+from kernel.contracts.chat import CHAT
 from kernel.contracts.courses import COURSES
 from kernel.contracts.enrollments import ENROLLMENTS
 from kernel.testing.deploying import Deploy
@@ -24,6 +25,7 @@ from kernel.testing.fakes.enrollments import InMemoryEnrollments, InMemoryEnroll
 from kernel.testing.proxy import Proxy, proxying
 from plugins.chat.standing import Standings
 from tests.browser.visiting import PHONE
+from tests.plugins.auth.signing_in import administrator
 
 #: Signing in as a page does it: ask for a code, and trade it for a cookie.
 ASK = """email => fetch("/api/v1/auth/codes", {method: "POST", headers: {"Content-Type": "application/json"},
@@ -88,6 +90,11 @@ async def opened(deploy: Deploy, browser: Browser, *, processes: int = 1) -> Asy
         yield school
 
 
+def rooms(page: Page) -> str:
+    """Return the path in the API of the room that *page* shows."""
+    return f"/api/v1/chat/rooms/{page.url.rsplit('/', 1)[1]}"
+
+
 def taught(process: Deployment) -> InMemoryCourses:
     found = process.platform.services.get(COURSES)
     assert isinstance(found, InMemoryCourses)
@@ -135,7 +142,7 @@ async def test_a_room_is_used_with_nothing_but_the_keyboard(deploy: Deploy, brow
         await page.keyboard.type("How do bees find back?")
         await page.keyboard.press("Enter")
         await expect(texts(page)).to_have_text(["How do bees find back?"])
-        await page.get_by_role("button", name="Put a thumb up").focus()
+        await page.get_by_role("button", name="Thumb up").focus()
         await page.keyboard.press("Enter")
         await expect(page.locator(".signs li")).to_have_text(["👍 1"])
         await page.get_by_role("button", name="Remove").focus()
@@ -175,6 +182,120 @@ async def _answer_late(route: Route, page: Page) -> None:
     await expect(texts(page).first).to_have_text("This message was removed.")
     await asyncio.sleep(0.5)  # the news is there before the answer
     await route.fulfill(response=answer)
+
+
+@pytest.mark.sqlite_only
+async def test_all_see_one_order(deploy: Deploy, browser: Browser) -> None:
+    """Also who wrote something while others were heard first."""
+    async with opened(deploy, browser) as school:
+        ada, ben = await school.comes("ada@example.org"), await school.comes("ben@example.org")
+        school.proxy.refusing = True
+        school.proxy.reset()
+        await expect(ada.locator("[data-room]")).to_have_attribute("data-state", "waiting")
+        await say(ada, "second")
+        await expect(texts(ada)).to_have_text(["second"])
+        room = UUID(ada.url.rsplit("/", 1)[1])
+        chat = school.processes[0].platform.services.get(CHAT)
+        ben_id = UUID(str(await ben.locator("[data-room]").get_attribute("data-me")))
+        await chat.post(room, sender=ben_id, text="first", client_id="first")
+        school.proxy.refusing = False
+
+        for page in (ada, ben):
+            await expect(texts(page)).to_have_text(["first", "second"], timeout=30_000)
+
+
+@pytest.mark.sqlite_only
+async def test_whoever_is_put_out_sees_nothing_more(deploy: Deploy, browser: Browser) -> None:
+    """And is told."""
+    async with opened(deploy, browser) as school:
+        page = await school.comes("ada@example.org")
+        admin = await administrator(school.processes[0])
+        await say(page, "hello")
+        await expect(page.locator("[role=log] .pending")).to_have_count(0)
+        me = await page.locator("[data-room]").get_attribute("data-me")
+        await admin.call("PUT", f"{rooms(page)}/members/{me}", {"banned": True})
+
+        await expect(page.locator(".state")).to_have_text("You are not in this room any more.")
+        await expect(page.locator("[role=log] li")).to_have_count(0)
+        await expect(page.get_by_label("Your message")).to_be_hidden()
+
+
+@pytest.mark.sqlite_only
+async def test_sender_learns_what_became_of_what_was_held(deploy: Deploy, browser: Browser) -> None:
+    """It is shown as waiting, also after a reload; what is refused is said to be."""
+    async with opened(deploy, browser) as school:
+        page = await school.comes("ada@example.org")
+        admin = await administrator(school.processes[0])
+        await admin.call("PUT", f"{rooms(page)}/rules", {"approval": True})
+        for words in ("good", "bad"):
+            await say(page, words)
+        await expect(page.locator(".held .fate")).to_have_text(["It appears when it is approved."] * 2)
+
+        await page.reload()
+        await expect(texts(page)).to_have_text(["good", "bad"])
+        await expect(page.locator(".held .fate")).to_have_text(["It appears when it is approved."] * 2)
+        good, bad = (await admin.call("GET", f"{rooms(page)}/held"))["items"]
+        await admin.call("POST", f"{rooms(page)}/held/{good['id']}/approve")
+        await admin.call("POST", f"{rooms(page)}/held/{bad['id']}/refuse", {"reason": "rude"})
+        await expect(page.locator("[role=log] li:not(.pending):not(.failed) .text")).to_have_text(["good"])
+        await page.evaluate("window.dispatchEvent(new Event('focus'))")
+
+        await expect(page.locator(".failed .fate")).to_have_text(["It was not approved."], timeout=30_000)
+
+
+@pytest.mark.sqlite_only
+async def test_thumb_is_put_up_and_taken_back(deploy: Deploy, browser: Browser) -> None:
+    """By the same button, which says which it is, also after a reload; and quotes stay what they quote."""
+    async with opened(deploy, browser) as school:
+        page = await school.comes("ada@example.org")
+        await say(page, "How do bees find back?")
+        thumb = page.get_by_role("button", name="Thumb up").first
+        await thumb.click()
+        await expect(thumb).to_have_attribute("aria-pressed", "true")
+        await page.get_by_role("button", name="Answer").click()
+        await say(page, "By the sun")
+        await expect(page.locator("[role=log] .pending")).to_have_count(0)
+
+        await page.reload()
+        await expect(page.locator(".quoted").last).to_have_text("How do bees find back?")
+        await expect(thumb).to_have_attribute("aria-pressed", "true")
+        await thumb.click()
+
+        await expect(page.locator(".signs li")).to_have_count(0)
+        await expect(thumb).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.mark.sqlite_only
+async def test_what_was_seen_is_not_new_any_more(deploy: Deploy, browser: Browser) -> None:
+    """The page says how far somebody has read."""
+    async with opened(deploy, browser) as school:
+        ada, ben = await school.comes("ada@example.org"), await school.comes("ben@example.org")
+        await ben.goto(f"{school.url}/chat")
+        await say(ada, "hello")
+        await expect(ada.locator("[role=log] .pending")).to_have_count(0)
+        await ben.reload()
+        await expect(ben.locator(".rooms .fine")).to_have_text(["something new"])
+
+        await ben.get_by_role("link", name="A course").click()
+        await expect(texts(ben)).to_have_text(["hello"])
+        await ben.wait_for_timeout(300)
+        await ben.goto(f"{school.url}/chat")
+
+        await expect(ben.locator(".rooms .fine")).to_have_text([""])
+
+
+@pytest.mark.sqlite_only
+async def test_server_that_falls_silent_is_noticed(deploy: Deploy, browser: Browser) -> None:
+    """What was written goes by another connection."""
+    async with opened(deploy, browser) as school:
+        page = await school.comes("ada@example.org")
+        school.proxy.silent()
+        await say(page, "Are you there?")
+        await expect(page.locator("[data-room]")).not_to_have_attribute("data-state", "open", timeout=20_000)
+        school.proxy.passing()
+
+        await expect(page.locator("[role=log] .pending")).to_have_count(0, timeout=30_000)
+        await expect(texts(page)).to_have_text(["Are you there?"])
 
 
 @pytest.mark.sqlite_only

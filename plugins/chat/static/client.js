@@ -5,7 +5,8 @@
 //   room.open();
 //   await room.post("Good morning");
 
-const PATIENCE = 10_000; // ms for the answer to a join
+const PATIENCE = 10_000; // ms for the answer to whatever was asked
+const LONG_SILENCE = 30_000; // ms after which a page that somebody comes back to makes sure that it is still connected
 const FIRST_DELAY = 500; // ms
 const BETWEEN = 25; // ms from an answer to the next message: a connection may send 50 in a second
 const LONGEST_DELAY = 30_000;
@@ -20,6 +21,8 @@ export class Room {
   #socket = null;
   #position = null; // { epoch, offset } of the last entry that was told
   #joining = null; // the timer that waits for the answer
+  #doubting = null; // the timer that waits for any answer
+  #heard_at = 0;
   #pending = new Map(); // client id → what was posted and is not stored yet, in its order
   #under_way = null; // the client id of the one that was sent last and is not stored yet
   #resting = null; // the timer after which it is sent again, or the next one
@@ -30,7 +33,8 @@ export class Room {
 
   // *tell* is called with: `joined(facts)` whenever the room was entered, where `facts.recovered === false` means that
   // what was shown is to be forgotten; `entry(entry)` for each entry after that; `state(name)`: "connecting", "open",
-  // "waiting", "over", "gone"; `presence(facts)` and `typing(facts)`.
+  // "waiting", "over", "gone"; `presence(facts)` and `typing(facts)`; perhaps `delayed(clientId, refusal)` when a
+  // message has to wait for a while.
   constructor(id, tell, url = new URL("/api/v1/chat/socket", location.href)) {
     this.#id = id;
     this.#tell = tell;
@@ -41,14 +45,26 @@ export class Room {
   open() {
     this.#tell.state("connecting");
     const socket = (this.#socket = new WebSocket(this.#url));
+    this.#doubting = setTimeout(() => this.#give_up(), PATIENCE);
     socket.onopen = () => this.#join();
-    socket.onmessage = ({ data }) => this.#hear(JSON.parse(data));
+    socket.onmessage = ({ data }) => {
+      if (socket !== this.#socket) return; // it was given up
+      clearTimeout(this.#doubting);
+      this.#doubting = null;
+      this.#heard_at = Date.now();
+      this.#hear(JSON.parse(data));
+    };
     socket.onclose = ({ code }) => socket === this.#socket && this.#lost(code);
   }
 
   close() {
     this.#closed = true;
     this.#socket?.close(1000);
+  }
+
+  // For a page that was asleep: its connection may be gone without a word. The join is answered with what was missed.
+  makeSure() {
+    if (this.#isIn && Date.now() - this.#heard_at > LONG_SILENCE) this.#join();
   }
 
   // Resolves when the message is stored, and rejects with the refusal. It is sent again after every break until then.
@@ -68,6 +84,11 @@ export class Room {
     });
   }
 
+  // Says up to where somebody has read.
+  read(offset) {
+    this.ask({ type: "read", offset }).catch(() => {}); // the next one says it too
+  }
+
   typing() {
     if (this.#isIn) this.#socket.send(JSON.stringify({ type: "typing", room: this.#id }));
   }
@@ -78,6 +99,7 @@ export class Room {
 
   #send(message) {
     this.#socket.send(JSON.stringify({ ...message, id: ++this.#number }));
+    this.#doubting ??= setTimeout(() => this.#give_up(), PATIENCE);
     return this.#number;
   }
 
@@ -97,9 +119,17 @@ export class Room {
     }, delay);
   }
 
+  // A server that is gone does not answer the farewell either, and a browser waits long for it.
+  #give_up() {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket.close();
+    this.#lost();
+  }
+
   #join() {
     clearTimeout(this.#joining);
-    this.#joining = setTimeout(() => this.#socket.close(), PATIENCE);
+    this.#joining = setTimeout(() => this.#give_up(), PATIENCE);
     this.#asked.set(this.#send({ type: "join", room: this.#id, ...this.#position }), "join");
   }
 
@@ -159,6 +189,7 @@ export class Room {
     if (asked === "join") return this.#end(refusal.status === 404 || refusal.status === 403 ? "gone" : "over");
     if (this.#pending.has(asked) && later) {
       this.#asked.delete(refusal.id); // not now: the same message a little later
+      this.#tell.delayed?.(asked, refusal);
       this.#go_on_in(1000 * (refusal.retry_after ?? 1));
     } else {
       this.#answered(refusal, (end) => end.reject(refusal));
@@ -168,7 +199,8 @@ export class Room {
   #lost(code) {
     clearTimeout(this.#joining);
     clearTimeout(this.#resting);
-    this.#joining = this.#under_way = null;
+    clearTimeout(this.#doubting);
+    this.#joining = this.#under_way = this.#doubting = null;
     for (const asked of this.#asked.values()) asked.reject?.({ title: "The connection broke" });
     this.#asked.clear();
     if (this.#closed || FINAL.has(code)) return this.#end("over");
@@ -179,7 +211,10 @@ export class Room {
 
   #end(state) {
     this.#closed = true;
-    this.#socket.close(1000);
+    clearTimeout(this.#doubting);
+    const socket = this.#socket;
+    this.#socket = null; // its end is no news any more
+    socket?.close(1000);
     for (const { reject } of this.#pending.values()) reject({ title: "You are not in this room any more" });
     this.#pending.clear();
     this.#tell.state(state);

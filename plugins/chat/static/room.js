@@ -12,7 +12,10 @@ const earlier = page.querySelector(".earlier");
 const shape = document.getElementById("message").content.firstElementChild;
 
 const NAMES = { connecting: "Connecting…", open: "", waiting: "The connection is lost. It comes back by itself.", over: "Sign in again to go on.", gone: "You are not in this room any more." };
-const TYPED_EVERY = 3000; // ms
+const FATES = { waiting: "It appears when it is approved.", refused: "It was not approved." };
+const THUMB = "👍";
+const HELD_ASKED_EVERY = 20_000; // ms
+const TYPED_EVERY = 3000;
 const TYPING_FOR = 5000;
 
 const say = (selector, words) => { page.querySelector(selector).textContent = words; };
@@ -28,6 +31,7 @@ function drawn(message) {
   const at = new Date(message.at);
   item.dataset.sender = message.sender.id;
   item.dataset.client = message.client_id;
+  item.dataset.own = JSON.stringify(message.own_reactions ?? []);
   item.classList.toggle("mine", message.sender.id === me);
   item.querySelector(".sender").textContent = message.sender.name || "Somebody";
   item.querySelector("time").dateTime = at.toISOString();
@@ -36,6 +40,7 @@ function drawn(message) {
   if (message.audience === "staff") item.querySelector(".aside").hidden = false;
   if (message.offset) number(item, message.offset);
   write(item, message.text, message.edited_at);
+  press(item);
   if (message.reply_to) quote(item, message.reply_to);
   for (const [emoji, count] of Object.entries(message.reactions ?? {})) sign(item, emoji, count);
   return item;
@@ -45,6 +50,7 @@ function number(item, offset) {
   item.id = `m${offset}`;
   item.dataset.offset = offset;
   item.classList.remove("pending");
+  item.querySelector(".fate").textContent = "";
 }
 
 function write(item, words, editedAt) {
@@ -69,7 +75,30 @@ function rewrite(offset, words, editedAt) {
   const item = found(offset);
   if (!item) return rewritten.set(offset, [words, editedAt]);
   write(item, words, editedAt);
+  requote(offset);
+}
+
+function requote(offset) {
   for (const link of log.querySelectorAll(`.quoted[href="#m${offset}"]`)) link.textContent = excerpt(offset);
+}
+
+const own = (item) => new Set(JSON.parse(item.dataset.own));
+
+function press(item) {
+  item.querySelector(".like").setAttribute("aria-pressed", own(item).has(THUMB));
+}
+
+function reacted({ target, sender, emoji, on }) {
+  const item = found(target);
+  if (!item) return;
+  if (sender.id === me) {
+    const signs = own(item);
+    if (signs.has(emoji) === on) return; // it was in the history already
+    on ? signs.add(emoji) : signs.delete(emoji);
+    item.dataset.own = JSON.stringify([...signs]);
+    press(item);
+  }
+  sign(item, emoji, on ? 1 : -1);
 }
 
 function sign(item, emoji, by) {
@@ -84,29 +113,38 @@ function sign(item, emoji, by) {
   signs.append(one);
 }
 
-// Among those that are shown, in their order: others may have come while the history was read.
+// Among those that are shown, in the order of the log: what waits to be stored comes behind all.
 function place(item) {
-  const next = [...log.children].find((one) => !(Number(one.dataset.offset) < Number(item.dataset.offset)));
-  log.insertBefore(item, next ?? null);
+  const offset = Number(item.dataset.offset ?? Infinity);
+  let before = log.lastElementChild;
+  while (before && (before === item || Number(before.dataset.offset ?? Infinity) > offset)) before = before.previousElementSibling;
+  const next = before ? before.nextElementSibling : log.firstElementChild;
+  if (next !== item) log.insertBefore(item, next);
+  requote(offset);
 }
 
 function add(item) {
   const follow = atEnd();
-  log.append(item);
+  place(item);
   if (follow) scrollToEnd();
 }
 
 const entries = {
   message(entry) {
-    const own = entry.sender.id === me && log.querySelector(`[data-client="${CSS.escape(entry.client_id)}"]`);
-    if (own) return number(own, entry.offset);
-    if (!found(entry.offset)) add(drawn(entry));
+    const sent = entry.sender.id === me ? log.querySelector(`[data-client="${CSS.escape(entry.client_id)}"]`) : null;
+    if (sent?.dataset.offset) return;
+    if (sent) {
+      number(sent, entry.offset);
+      write(sent, entry.text, entry.edited_at); // filters may have left less of it
+      add(sent);
+    } else if (!found(entry.offset)) add(drawn(entry));
+    if (sent || atEnd()) markRead();
     typists.delete(entry.sender.id);
     showTypists();
   },
   edited(entry) { rewrite(entry.target, entry.text, entry.at); },
   removed(entry) { rewrite(entry.target, null); },
-  reacted(entry) { if (found(entry.target)) sign(found(entry.target), entry.emoji, entry.on ? 1 : -1); },
+  reacted,
   room(entry) {
     form.hidden = entry.state === "closed";
     say(".rules", rules(entry));
@@ -127,16 +165,22 @@ function showTypists() {
 }
 
 const room = new Room(roomId, {
-  joined({ recovered, entries: missed, people }) {
+  joined({ recovered, entries: missed, people, read }) {
+    readTo = Math.max(readTo, read);
     if (recovered !== true) start(missed);
     else missed.forEach((entry) => entries[entry.type](entry));
     showPeople(people);
+  },
+  delayed(clientId, { title, detail }) {
+    const item = log.querySelector(`.pending[data-client="${CSS.escape(clientId)}"]`);
+    if (item) item.querySelector(".fate").textContent = `Not sent yet: ${[title, detail].filter(Boolean).join(". ")}`;
   },
   entry(entry) { entries[entry.type](entry); },
   state(name) {
     say(".state", NAMES[name]);
     page.dataset.state = name;
     if (name === "gone" || name === "over") form.hidden = true;
+    if (name === "gone") leave();
   },
   presence({ people }) { showPeople(people); },
   typing({ user_id: id, name }) {
@@ -147,16 +191,69 @@ const room = new Room(roomId, {
   },
 });
 
+// Who was put out, or has no access any more, sees nothing more of it.
+function leave() {
+  log.replaceChildren();
+  earlier.hidden = true;
+  clearTimeout(asking);
+  for (const part of [".people", ".rules", ".typing"]) say(part, "");
+}
+
+// Only what somebody can have seen: this page in front, scrolled to its end.
+let readTo = 0;
+
+function markRead() {
+  const last = Math.max(0, ...[...log.children].slice(-20).map((item) => Number(item.dataset.offset ?? 0)));
+  if (last <= readTo || document.visibilityState !== "visible" || !atEnd()) return;
+  readTo = last;
+  room.read(last);
+}
+
 // What is shown is forgotten, but for what waits to be stored. The history has the signs that were put to messages too.
 async function start(missed) {
-  const waiting = [...log.querySelectorAll(".pending")];
+  const waiting = [...log.querySelectorAll(".pending, .failed")];
   log.replaceChildren();
   oldest = null;
   rewritten.clear();
   await showEarlier();
   missed.forEach((entry) => entry.type === "message" && entry.text != null && entries.message(entry));
-  waiting.forEach(add);
+  waiting.forEach((item) => log.querySelector(`[data-client="${CSS.escape(item.dataset.client)}"]`) ?? add(item));
+  await showHeld();
   scrollToEnd();
+  markRead();
+}
+
+// What of one's own waits for approval, also from an earlier visit; and of what waited here, whether it was refused.
+// What is approved comes like any other message.
+let asking = null;
+
+async function showHeld() {
+  const answer = await fetch(`/api/v1/chat/rooms/${roomId}/held/own?limit=50`);
+  if (!answer.ok) return;
+  const { items } = await answer.json();
+  for (const message of items.reverse()) {
+    let item = log.querySelector(`[data-client="${CSS.escape(message.client_id)}"]`);
+    if (!item && message.state === "waiting") {
+      item = drawn({ ...message, offset: null, sender: { id: me, name: page.dataset.name } });
+      item.classList.add("pending");
+      add(item);
+    }
+    if (item?.matches(".pending")) tellFate(item, message.state);
+  }
+  askAgain();
+}
+
+function tellFate(item, state) {
+  item.classList.toggle("held", state === "waiting");
+  item.querySelector(".fate").textContent = FATES[state] ?? "";
+  if (state === "refused") item.classList.replace("pending", "failed");
+}
+
+const isHeld = () => log.querySelector(".held.pending") !== null;
+
+function askAgain() {
+  clearTimeout(asking);
+  if (isHeld()) asking = setTimeout(showHeld, HELD_ASKED_EVERY);
 }
 
 async function showEarlier() {
@@ -175,6 +272,12 @@ async function showEarlier() {
   log.scrollTop += log.scrollHeight - height;
 }
 
+function comeBack() {
+  room.makeSure();
+  markRead();
+  if (isHeld()) showHeld();
+}
+
 function showPeople(people) {
   say(".people", people === 1 ? "1 person here" : `${people} people here`);
 }
@@ -188,7 +291,8 @@ async function send(words) {
   answer(null);
   try {
     const { state } = await stored;
-    if (state === "held") item.querySelector(".fate").textContent = "It appears when it is approved.";
+    if (state === "held") tellFate(item, "waiting");
+    askAgain();
   } catch (refusal) {
     item.classList.replace("pending", "failed");
     item.querySelector(".fate").textContent = [refusal.title, refusal.detail].filter(Boolean).join(". ");
@@ -232,12 +336,15 @@ log.addEventListener("click", (event) => {
   const offset = Number(item.dataset.offset);
   const failed = (refusal) => { item.querySelector(".fate").textContent = refusal.title; };
   if (button.matches(".reply")) { answer(item); text.focus(); }
-  if (button.matches(".like")) room.ask({ type: "react", offset, emoji: "👍" }).catch(failed);
+  if (button.matches(".like")) room.ask({ type: "react", offset, emoji: THUMB, on: !own(item).has(THUMB) }).catch(failed);
   if (button.matches(".remove")) room.ask({ type: "remove", offset }).catch(failed);
 });
 
 earlier.addEventListener("click", showEarlier);
 answering.querySelector("button").addEventListener("click", () => { answer(null); text.focus(); });
+log.addEventListener("scroll", markRead, { passive: true });
+for (const event of ["online", "focus"]) addEventListener(event, comeBack);
+document.addEventListener("visibilitychange", comeBack);
 addEventListener("pagehide", () => room.close());
 addEventListener("pageshow", (event) => event.persisted && location.reload());
 room.open();

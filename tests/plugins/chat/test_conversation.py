@@ -104,7 +104,7 @@ async def test_refusal_says_what_is_wrong_and_the_conversation_goes_on(deploy: D
     """Whatever comes: no JSON, no UTF-8, unknown members, endless nesting, no such room."""
     room = await open_classroom(deploy)
     ann = Line(room, room.student())
-    nonsense = (b"x", b"\xff", b"[]", b'{"type":"none"}', b"[" * 100_000, b'{"type":"join","id":1,"room":"x"}')
+    nonsense = (b"x", b"\xff", b"[]", b'{"type":"none"}', b"[" * 100_000, b'{"type":"join","id":9,"room":"x"}')
 
     for text in nonsense:
         await ann.conversation.received(text)
@@ -113,7 +113,9 @@ async def test_refusal_says_what_is_wrong_and_the_conversation_goes_on(deploy: D
     await ann.ask("join")
     empty = await ann.ask("post", client_id="x", text="fine")
 
-    assert [told["problem"] for told in ann.of("refused")[: len(nonsense)]] == ["/problems/bad-request"] * len(nonsense)
+    refusals = ann.of("refused")[: len(nonsense)]
+    assert [told["problem"] for told in refusals] == ["/problems/bad-request"] * len(nonsense)
+    assert [told["id"] for told in refusals] == [None] * 5 + [9]
     assert (missing["type"], missing["status"]) == ("refused", 404)
     assert (early["type"], early["status"]) == ("refused", 409)
     assert empty["type"] == "stored"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
+from kernel.database import Command
 from kernel.testing.deploying import Deploy
 from plugins.chat import expiring
+from plugins.chat.changing import Changing
 from plugins.chat.expiring import Expiring
+from plugins.chat.tables import entries
 from tests.plugins.chat.classroom import Classroom, open_classroom
 from tests.plugins.chat.listening import Listener, eventually, join
 
@@ -143,3 +148,25 @@ async def test_what_went_is_in_no_list_of_redis(deploy: Deploy) -> None:
     await expire(room)
 
     assert await redis.exists(f"chat:hot:{room.room}") == 0
+
+
+async def test_message_that_goes_while_somebody_reacts_is_not_there(
+    deploy: Deploy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it had gone before: it became too old to be kept."""
+    room = await open_classroom(deploy)
+    ann = room.student()
+    said = await room.say(ann, "old")
+    context = room.deployment.platform.context("chat")
+    changing = context.own(Changing)
+    find = changing.target
+
+    async def find_and_lose(*arguments: Any) -> Any:
+        found = await find(*arguments)
+        await context.db.run(Command(sa.delete(entries).where(entries.c.offset == said["offset"])))
+        return found
+
+    monkeypatch.setattr(changing, "target", find_and_lose)
+    await ann.call("PUT", f"{room.path}/messages/{said['offset']}/reactions/👍", expect=404)
+    said = await room.say(ann, "old too")
+    await ann.call("POST", f"{room.path}/messages/{said['offset']}/reports", {"reason": "x"}, expect=404)

@@ -142,6 +142,12 @@ async def stand(room: Classroom, person: Client, **standing: Any) -> None:
     await room.teacher.call("PUT", f"{room.path}/members/{person.user}", standing)
 
 
+async def fates(room: Classroom, person: Client) -> list[tuple[str, str, str]]:
+    """Return what became of the person's messages that were held, as the person learns it."""
+    found = (await person.call("GET", f"{room.path}/held/own"))["items"]
+    return [(one["client_id"], one["state"], one["text"]) for one in found]
+
+
 async def test_messages_wait_for_approval(deploy: Deploy) -> None:
     """Nobody sees them before; what is approved stands under its sender's name, what is refused nowhere."""
     room = await open_classroom(deploy)
@@ -152,8 +158,11 @@ async def test_messages_wait_for_approval(deploy: Deploy) -> None:
     assert [one["state"] for one in told] == ["held"] * 3
     assert await room.texts(room.teacher) == []
     good, bad = (await room.teacher.call("GET", f"{room.path}/held"))["items"]
+    assert await fates(room, ann) == [("bad", "waiting", "bad"), ("good", "waiting", "good")]
     await room.teacher.call("POST", f"{room.path}/held/{good['id']}/approve")
     await room.teacher.call("POST", f"{room.path}/held/{bad['id']}/refuse", {"reason": "rude"})
+    assert await fates(room, ann) == [("bad", "refused", ""), ("good", "approved", "")]
+    assert await fates(room, room.student()) == []
 
     (said,) = await room.history(ann)
     assert (said["text"], said["sender"]) == ("good", str(ann.user))
