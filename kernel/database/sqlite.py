@@ -90,8 +90,11 @@ async def _execute(connection: aiosqlite.Connection, plan: Plan[Any], arguments:
 
 
 async def _execute_many(connection: aiosqlite.Connection, plan: Plan[Any], rows: Sequence[Sequence[object]]) -> None:
-    for arguments in rows:
-        await connection.execute_fetchall(*_bound(plan, arguments))
+    if plan.lists:  # the text depends on the values
+        for arguments in rows:
+            await connection.execute_fetchall(*_bound(plan, arguments))
+    else:  # one way to the thread of the connection and back, for all
+        await connection.executemany(plan.sql, [_bound(plan, arguments)[1] for arguments in rows])
 
 
 def _bound(plan: Plan[Any], arguments: Sequence[object]) -> tuple[str, dict[str, object]]:

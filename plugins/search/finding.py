@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from kernel import Context, Principal
-from kernel.contracts.search import EVERYBODY, Count, Found, Hit, Query, Reason, Results, permitted, person
+from kernel.contracts.search import Count, Found, Hit, Query, Reason, Results
 from plugins.search import matching
 from plugins.search.indexing import Indexing
-from plugins.search.matching import FACETS, REACH, Match, Shape, Tally
+from plugins.search.matching import Row
+from plugins.search.planning import Plan, gates, plan
 from plugins.search.reading import Reading, Slot, read
 from plugins.search.settings import SearchSettings
-
-_decode_found: Final = msgspec.json.Decoder(Found).decode
-
+from plugins.search.weighing import FACETS
 
 FEW: Final = 10  # that have all the words; then those that have half of them are shown too
 NOTHING: Final = Results(hits=(), next=None, total=0, exact=True, counts=dict.fromkeys(FACETS, ()), corrected={})
 
-
-class Asked(msgspec.Struct, frozen=True):
-    """A search as it is put to the database."""
-
-    reading: Reading
-    shape: Shape
-    values: Mapping[str, object]
-    exact: bool  #: whether no term has more documents than are looked at
+_decode_found: Final = msgspec.json.Decoder(Found).decode
+_decode_terms: Final = msgspec.json.Decoder(dict[str, int]).decode
 
 
 class SearchService:
@@ -39,23 +32,27 @@ class SearchService:
         self._indexing = ctx.own(Indexing)
 
     async def find(self, caller: Principal | None, query: Query) -> Results:
-        reading = await read(self._db, query.text)
+        reading = await self._read(caller, query)
         if not reading.slots:
             return NOTHING
-        asked = self._asked(caller, query, reading, whole=True)
-        total, counts = await self._counted(asked)
-        if total < FEW and len(reading.slots) > 1:  # behind what has all the words, what has half of them
-            asked = self._asked(caller, query, reading, whole=False)
-            total, counts = await self._counted(asked)
-        matches = await self._page(asked, query) if total else []
+        asked = self._plan(caller, query, reading)
+        rows = await self._rows(asked, query)
+        if len(reading.slots) > 1 and _total(rows) < FEW:  # behind what has all the words, what has half of them
+            asked = self._plan(caller, query, reading, whole=False)
+            rows = await self._rows(asked, query)
+        counts = {facet: _counts(facet, rows) for facet in FACETS}
+        for facet in asked.driving:  # of this one only what passes its filter was looked at
+            beside = self._plan(caller, query, reading, without=frozenset((facet,)))
+            counts[facet] = _counts(facet, await self._rows(beside, query))
+        matches = _hits(rows)
         shown = matches[: query.limit]
-        why = await self._explained(asked, shown) if query.explain else {}
+        why = await self._explained(asked, reading, shown) if query.explain else {}
         return Results(
             hits=tuple(
                 Hit(found=_decode_found(one.shown), points=one.points, why=why.get(one.number, ())) for one in shown
             ),
             next=(shown[-1].sorted_by, shown[-1].number) if len(matches) > query.limit else None,
-            total=total,
+            total=_total(rows),
             exact=asked.exact,
             counts=counts,
             corrected=reading.corrected,
@@ -63,85 +60,71 @@ class SearchService:
 
     async def suggest(self, caller: Principal | None, text: str, limit: int) -> Sequence[Found]:
         query = Query(text=text, limit=limit)
-        reading = await read(self._db, text)
+        reading = await self._read(caller, query)
         if not reading.slots:
             return []
-        matches = await self._page(self._asked(caller, query, reading, whole=True), query)
-        return [_decode_found(one.shown) for one in matches[:limit]]
+        rows = await self._rows(self._plan(caller, query, reading), query, tallied=False)
+        return [_decode_found(one.shown) for one in _hits(rows)[:limit]]
 
-    def _asked(self, caller: Principal | None, query: Query, reading: Reading, *, whole: bool) -> Asked:
-        driving = reading.slots[:1] if whole else reading.slots
-        terms = [term for slot in driving for term in slot.terms]
-        filters = _filters(query)
-        shape = Shape(slots=len(reading.slots), drivers=len(terms), filters=frozenset(filters), whole=whole)
-        values = {
-            "sources": sorted(self._indexing.sources()),
-            "readers": _readers(caller),
-            "name_term": reading.name,
-            **{f"driver_{number}": term for number, term in enumerate(terms)},
-            **{name: value for number, slot in enumerate(reading.slots) for name, value in _bound(number, slot)},
-        }
-        return Asked(reading, shape, values | filters, all(slot.documents <= REACH for slot in driving))
+    async def _read(self, caller: Principal | None, query: Query) -> Reading:
+        return await read(self._db, query.text, gates(caller, query), restricted=caller is not None)
 
-    async def _counted(self, asked: Asked) -> tuple[int, Mapping[str, tuple[Count, ...]]]:
-        tallies = await self._db.all(matching.tally(asked.shape), **asked.values)
-        total = next(one.count for one in tallies if not one.facet)
-        return total, {facet: _counts(facet, tallies) for facet in FACETS}
+    def _plan(
+        self,
+        caller: Principal | None,
+        query: Query,
+        reading: Reading,
+        *,
+        whole: bool = True,
+        without: frozenset[str] = frozenset(),
+    ) -> Plan:
+        return plan(caller, query, reading, self._indexing.sources(), whole=whole, without=without)
 
-    async def _page(self, asked: Asked, query: Query) -> list[Match]:
+    async def _rows(self, asked: Plan, query: Query, *, tallied: bool = True) -> list[Row]:
         place = {} if query.after is None else {"after_key": query.after[0], "after_number": query.after[1]}
-        statement = matching.page(asked.shape, query.sort, further=bool(place))
-        return await self._db.all(statement, limit=query.limit + 1, **asked.values, **place)
+        shape = msgspec.structs.replace(asked.shape, further=bool(place), tallied=tallied)
+        return await self._db.all(matching.search(shape), limit=query.limit + 1, **asked.values, **place)
 
-    async def _explained(self, asked: Asked, matches: Sequence[Match]) -> Mapping[int, tuple[Reason, ...]]:
-        slots, name = asked.reading.slots, asked.reading.name
-        terms = sorted({name, *(term for slot in slots for term in slot.terms)})
-        numbers = [match.number for match in matches]
-        found = await self._db.all(matching.CONTRIBUTIONS, numbers=numbers, terms=terms)
-        impacts = {number: {one.term: one.impact for one in found if one.document == number} for number in numbers}
-        return {number: tuple(_reasons(slots, name, impacts[number], asked.shape)) for number in numbers}
-
-
-def _readers(caller: Principal | None) -> list[str]:
-    if caller is None:
-        return [EVERYBODY]
-    return [EVERYBODY, person(caller.id), *map(permitted, sorted(caller.permissions))]
+    async def _explained(
+        self, asked: Plan, reading: Reading, matches: Sequence[Row]
+    ) -> Mapping[int, tuple[Reason, ...]]:
+        found = await self._db.all(matching.CONTENTS, numbers=[match.number for match in matches])
+        terms = {one.document: _decode_terms(one.terms) for one in found}
+        return {match.number: tuple(_reasons(reading, terms[match.number], match, asked)) for match in matches}
 
 
-def _filters(query: Query) -> dict[str, object]:
-    given = {name: value for name, value in msgspec.structs.asdict(query.filters).items() if value not in ((), None)}
-    if query.filters.min_rating is not None:
-        given["min_rating"] = round(query.filters.min_rating * 100)  # the index has hundredths
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
+def _hits(rows: Iterable[Row]) -> list[Row]:
+    return sorted((row for row in rows if not row.count), key=lambda row: (row.sorted_by, row.number), reverse=True)
 
 
-def _bound(number: int, slot: Slot) -> list[tuple[str, object]]:
-    return [
-        (f"own_{number}", slot.own),
-        (f"terms_{number}", list(slot.terms)),
-        (f"worth_{number}", slot.worth),
-        (f"weight_{number}", slot.weight),
-    ]
+def _total(rows: Iterable[Row]) -> int:
+    return sum(row.count for row in rows if not row.failed)
 
 
-def _hit(match: Match, why: tuple[Reason, ...]) -> Hit:
-    return Hit(found=_decode_found(match.shown), points=match.points, why=why)
+def _counts(facet: str, rows: Iterable[Row]) -> tuple[Count, ...]:
+    """Return how many matches there are with each value, as if the facet had no filter of its own."""
+    counted: dict[str, int] = {}
+    for row in rows:
+        value = getattr(row, facet)
+        if row.count and value and row.failed in (0, FACETS.index(facet) + 1):
+            counted[value] = counted.get(value, 0) + row.count
+    ordered = sorted(counted.items(), key=lambda one: (-one[1], one[0]))
+    return tuple(Count(value=value, count=count) for value, count in ordered)
 
 
-def _counts(facet: str, tallies: Sequence[Tally]) -> tuple[Count, ...]:
-    mine = sorted((one for one in tallies if one.facet == facet), key=lambda one: (-one.count, one.value))
-    return tuple(Count(value=one.value, count=one.count) for one in mine)
-
-
-def _reasons(slots: Sequence[Slot], name: str, impacts: Mapping[str, int], shape: Shape) -> list[Reason]:
-    exactly = [Reason(word=name, terms=(name,), points=matching.NAME_POINTS)] if name in impacts else []
-    each = [_reason(slot, impacts) for slot in slots]
-    all_of_them = not shape.whole and all(reason.points for reason in each)
+def _reasons(reading: Reading, impacts: Mapping[str, int], match: Row, asked: Plan) -> list[Reason]:
+    """Return what brought a document its points; computed like those of the statement."""
+    if not match.points:  # it was come by in another order
+        return []
+    name = reading.name
+    named = match.points >= matching.NAME_POINTS
+    exactly = [Reason(word=name, terms=(name,), points=matching.NAME_POINTS)] if named else []
+    each = [_reason(slot, impacts) for slot in reading.slots]
+    all_of_them = not asked.whole and all(reason.points for reason in each)
     every = [Reason(word="", terms=(), points=matching.WHOLE_POINTS)] if all_of_them else []
     return exactly + every + each
 
 
 def _reason(slot: Slot, impacts: Mapping[str, int]) -> Reason:
-    """Return what the word of *slot* brought; computed like the points of the statement."""
     had = {term: impacts[term] * (100 if term == slot.own else slot.worth) for term in slot.terms if term in impacts}
     return Reason(word=slot.word, terms=tuple(had), points=slot.weight * max(had.values(), default=0))

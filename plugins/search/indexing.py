@@ -12,12 +12,14 @@ from datetime import timedelta
 from typing import Final, TypeVar
 from uuid import UUID
 
-from kernel import Context
+from kernel import Context, errors
 from kernel.contracts.search import SEARCHABLE, Document, Searchable
 from plugins.search import marks, store
 from plugins.search.settings import SearchSettings
 
 T = TypeVar("T")
+#: The documents of each subject.
+Told = Mapping[UUID, Sequence[Document]]
 
 PAGE: Final = 500  # subjects that are marked at once
 _FIRST: Final = UUID(int=0)
@@ -79,23 +81,30 @@ class Indexing:
         count = 0
         while (claim := await marks.claim(self._ctx.db, kind, self._ctx.clock.now(), self._lease)).subjects:
             told = await self._told(source.documents(claim.subjects))
-            for subject in claim.subjects:
-                await self._try(claim, subject, told.get(subject, ()))
+            await self._write_all(claim, {subject: told.get(subject, ()) for subject in claim.subjects})
             count += len(claim.subjects)
         return count
 
-    async def _try(self, claim: marks.Claim, subject: UUID, told: Sequence[Document]) -> None:
+    async def _write_all(self, claim: marks.Claim, told: Told) -> None:
+        """Write what was told in one transaction; where that fails, each subject in its own, so that others get in."""
         try:
-            await self._write(claim, subject, told)
+            await self._write(claim, told)
+        except errors.DatabaseError:
+            for subject, documents in told.items():
+                await self._try(claim, subject, documents)
+
+    async def _try(self, claim: marks.Claim, subject: UUID, documents: Sequence[Document]) -> None:
+        try:
+            await self._write(claim, {subject: documents})
         except Exception:
             self._ctx.log.exception(
                 "not indexed; tried again later", action="indexing", kind=claim.kind, subject=str(subject)
             )
 
-    async def _write(self, claim: marks.Claim, subject: UUID, told: Sequence[Document]) -> None:
+    async def _write(self, claim: marks.Claim, told: Told) -> None:
         async with self._ctx.db.transaction() as session:
-            if await claim.take(session, subject):
-                await store.replace(session, claim.kind, subject, told)
+            taken = await claim.take(session, list(told))
+            await store.replace(session, claim.kind, {subject: told[subject] for subject in taken})
 
     async def _mark(self, kind: str, subjects: Sequence[UUID]) -> None:
         async with self._ctx.db.transaction() as session:

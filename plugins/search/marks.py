@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -46,12 +46,15 @@ CLAIM: Final = Query(
     UUID,
 )
 #: A new mark ends the claim on the one before.
-TAKE: Final = Command(
-    sa.delete(changed).where(
+TAKE: Final = Query(
+    sa.delete(changed)
+    .where(
         changed.c.kind == bindparam("of_kind"),
-        changed.c.subject_id == bindparam("subject"),
+        changed.c.subject_id.in_(bindparam("subjects", expanding=True)),
         changed.c.claim == bindparam("of_claim"),
     )
+    .returning(changed.c.subject_id),
+    UUID,
 )
 #: The subjects of one kind that are indexed, in the order of their ids.
 INDEXED: Final = Query(
@@ -82,9 +85,9 @@ class Claim(msgspec.Struct, frozen=True):
     id: UUID
     subjects: tuple[UUID, ...]
 
-    async def take(self, session: Session, subject: UUID) -> bool:
-        """Remove the mark; return whether it still was claimed, or else somebody marked or claimed it anew."""
-        return await session.run(TAKE, of_kind=self.kind, subject=subject, of_claim=self.id) == 1
+    async def take(self, session: Session, subjects: Sequence[UUID]) -> list[UUID]:
+        """Remove the marks; return those that still were claimed: others were marked or claimed anew."""
+        return await session.all(TAKE, of_kind=self.kind, subjects=list(subjects), of_claim=self.id)
 
 
 async def claim(db: Database, kind: str, now: datetime, lease: timedelta) -> Claim:

@@ -14,14 +14,15 @@ from kernel import Context
 from kernel.contracts.personal_data import Document, Receipt, Subject, document
 from kernel.contracts.search import Found
 from kernel.database import Command, Query
+from plugins.search import store
 from plugins.search.indexing import Indexing
 from plugins.search.marks import mark
 from plugins.search.settings import SearchSettings
-from plugins.search.tables import documents, people, postings, slips
+from plugins.search.tables import contents, documents, postings, slips
+from plugins.search.weighing import RESTRICTED, TEACHES
 from plugins.search.words import deletions, stem, words
 
 PAGE: Final = 100  # documents
-_PERSON: Final = bindparam("person", type_=sa.Uuid())
 
 
 class Naming(msgspec.Struct, frozen=True):
@@ -30,24 +31,31 @@ class Naming(msgspec.Struct, frozen=True):
     number: int
     subject_kind: str
     subject_id: UUID
+    public: bool
     shown: bytes
+    terms: bytes
 
 
 NAMING: Final = Query(
-    sa.select(*(documents.c[name] for name in Naming.__struct_fields__))
-    .join(people, people.c.document == documents.c.number)
-    .where(people.c.user_id == _PERSON, people.c.document > bindparam("after"))
-    .order_by(people.c.document)
+    sa.select(*((contents.c if name in contents.c else documents.c)[name] for name in Naming.__struct_fields__))
+    .join_from(documents, contents, contents.c.document == documents.c.number)
+    .where(
+        documents.c.number.in_(
+            sa.select(postings.c.document).where(postings.c.term.in_(bindparam("naming", expanding=True)))
+        ),
+        documents.c.number > bindparam("after"),
+    )
+    .order_by(documents.c.number)
     .limit(PAGE),
     Naming,
 )
-REMOVE: Final = Command(sa.delete(documents).where(documents.c.number == bindparam("of_number")))
 #: What nothing has any more that is found by it.
 FORGET_TERM: Final = Command(
     sa.delete(slips).where(
         slips.c.deletion == bindparam("of_deletion"),
         slips.c.term == bindparam("of_term"),
         ~sa.exists().where(postings.c.term == slips.c.term),
+        ~sa.exists().where(postings.c.term == sa.literal_column(f"'{RESTRICTED}'") + slips.c.term),
     )
 )
 RECEIPT: Final = Receipt(erased=("your name where it could be found by a search",))
@@ -64,7 +72,7 @@ class SearchPersonalData:
 
     async def export(self, subject: Subject) -> AsyncIterator[Document]:
         after = 0
-        while found := await self._db.all(NAMING, person=subject.user_id, after=after):
+        while found := await self._db.all(NAMING, naming=_naming(subject.user_id), after=after):
             after = found[-1].number
             for one in found:
                 yield document(f"found/{one.number}.json", msgspec.Raw(one.shown))
@@ -72,7 +80,7 @@ class SearchPersonalData:
     async def erase(self, subject: Subject) -> Receipt:
         """Take out what names the person, and ask its source for it anew: by then the name is gone there."""
         after = 0
-        while found := await self._db.all(NAMING, person=subject.user_id, after=after):
+        while found := await self._db.all(NAMING, naming=_naming(subject.user_id), after=after):
             after = found[-1].number
             await self._remove(found, subject.user_id)
         return RECEIPT
@@ -80,7 +88,10 @@ class SearchPersonalData:
     async def _remove(self, found: list[Naming], person: UUID) -> None:
         terms = {stem(word) for one in found for name in _names(one, person) for word in words(name)}
         async with self._db.transaction() as session:
-            await session.run_many(REMOVE, [{"of_number": one.number} for one in found])
+            changes = store.nothing()
+            for one in found:
+                store.take_out(changes, one.number, store.spaced(one.terms, public=one.public))
+            await store.write(session, changes)
             rows = [
                 {"of_deletion": deletion, "of_term": term} for term in sorted(terms) for deletion in deletions(term)
             ]
@@ -88,6 +99,11 @@ class SearchPersonalData:
             for one in found:
                 await mark(session, one.subject_kind, [one.subject_id], self._clock.now())
             session.after_commit(self._indexing.wake)
+
+
+def _naming(person: UUID) -> list[str]:
+    """Return the terms of what names the person, in either space."""
+    return [f"{TEACHES}{person}", f"{RESTRICTED}{TEACHES}{person}"]
 
 
 def _names(naming: Naming, person: UUID) -> list[str]:

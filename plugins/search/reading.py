@@ -1,8 +1,10 @@
-"""Reading a query: which words it has, and for which terms of the index each of them stands."""
+"""Reading a query: which parts it has, and in how many documents each of them stands."""
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -10,14 +12,17 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from kernel.database import Database, Query
+from plugins.search.matching import REACH
 from plugins.search.tables import postings, slips
-from plugins.search.weighing import ANYTHING, BEGUN, NAME, worth_guessing
+from plugins.search.weighing import ANYTHING, BEGUN, NAME, RESTRICTED, worth_guessing
 from plugins.search.words import STOP_WORDS, deletions, name_of, one_slip, stem, words
 
 MOST_WORDS: Final = 8  # further ones are left out
 MOST_GUESSES: Final = 4
 #: Documents of a term that are counted; what more have says equally little.
-ENOUGH: Final = 5000
+ENOUGH: Final = REACH + 1
+#: A word in so few documents says as much as any.
+COMMON: Final = 10_000
 #: Of a hundred: what a term counts that is not the word itself.
 BEGUN_WORTH, GUESS_WORTH = 70, 60
 
@@ -30,54 +35,103 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     terms: tuple[str, ...]  #: all of them
     worth: int  #: of a hundred: what the others count
     weight: int  #: rarer words weigh more
-    documents: int  #: that have one of the terms, counted up to `ENOUGH`
     guessed: bool = False
 
 
 class Reading(msgspec.Struct, frozen=True):
     """A query as the index understands it."""
 
-    slots: tuple[Slot, ...]  #: the rarest first
+    slots: tuple[Slot, ...]
     name: str  #: the term of what is called exactly like the query
+    known: Mapping[str, int]  #: term → documents that have it, counted up to `ENOUGH`
 
     @property
     def corrected(self) -> dict[str, tuple[str, ...]]:
         """Return what was looked for in the place of words that nothing has."""
         return {slot.word: slot.terms for slot in self.slots if slot.guessed}
 
+    def documents(self, terms: Iterable[str]) -> int:
+        """Return about how many documents have one of the *terms*, at least."""
+        return sum(self.known[term] for term in terms)
 
-_some: Final = sa.select(postings.c.document).where(postings.c.term == bindparam("term")).limit(ENOUGH)
-FREQUENCY: Final = Query(sa.select(sa.func.count().label("count")).select_from(_some.subquery()), int)
+
+class _Frequency(msgspec.Struct, frozen=True):
+    place: int
+    count: int
+
+
+@functools.cache
+def _frequencies(terms: int) -> Query[_Frequency]:
+    """Return the query that counts the documents of so many terms."""
+    return Query(sa.union_all(*map(_frequency, range(terms))), _Frequency)
+
+
+def _frequency(place: int) -> sa.Select[tuple[int, int]]:
+    some = sa.select(postings.c.document).where(postings.c.term == bindparam(f"term_{place}")).limit(ENOUGH).subquery()
+    count = sa.select(sa.func.count()).select_from(some).scalar_subquery()
+    return sa.select(sa.literal_column(str(place)).label("place"), count.label("count"))
+
+
 SLIPPED: Final = Query(
     sa.select(slips.c.term).distinct().where(slips.c.deletion.in_(bindparam("deletions", expanding=True))).limit(200),
     str,
 )
 
 
-async def read(db: Database, text: str) -> Reading:
-    """Return the reading of *text*, whose last word may not be whole yet."""
+async def read(db: Database, text: str, gates: Sequence[str], *, restricted: bool) -> Reading:
+    """Return the reading of *text*, whose last word may not be whole yet.
+
+    The terms *gates* are counted too, and where *restricted* is set, all terms in both spaces.
+    """
     said = list(dict.fromkeys(words(text)))
     telling = [word for word in said if word not in STOP_WORDS] or said
-    last = said[-1] if said and text[-1:].isalnum() else None
-    slots = [await _slot(db, word, begun=word == last) for word in telling[:MOST_WORDS]]
-    if not slots and not text.strip():
-        slots = [_made("", ANYTHING, (ANYTHING,), 100, await db.one(FREQUENCY, term=ANYTHING))]
-    return Reading(tuple(sorted(slots, key=lambda slot: slot.documents)), NAME + name_of(text))
+    chosen = telling[:MOST_WORDS]
+    begun = said[-1] if said and text[-1:].isalnum() else None
+    own = [stem(word) for word in chosen]
+    if not text.strip():
+        chosen, own = [""], [ANYTHING]
+    if not chosen:  # signs that are no words
+        return Reading((), "", {})
+    beginnings = [begun + BEGUN] if begun in chosen else []
+    known = await _counted(db, [*own, *beginnings, *gates], restricted=restricted)
+    guessed = {
+        word: await _guesses(db, term)
+        for word, term in zip(chosen, own, strict=True)
+        if worth_guessing(word) and not _had(known, [term, *(beginnings if word == begun else [])])
+    }
+    guesses = [guess for found in guessed.values() for guess in found]
+    if guesses:
+        known |= await _counted(db, guesses, restricted=restricted)
+    slots = [
+        _slot(known, word, term, beginnings if word == begun else [], guessed.get(word, ()))
+        for word, term in zip(chosen, own, strict=True)
+    ]
+    return Reading(tuple(slots), NAME + name_of(text), known)
 
 
-async def _slot(db: Database, word: str, *, begun: bool) -> Slot:
-    own = stem(word)
-    frequency = await db.one(FREQUENCY, term=own)
-    if begun:
-        more = await db.one(FREQUENCY, term=word + BEGUN)
-        if more:
-            return _made(word, own, (own, word + BEGUN), BEGUN_WORTH, max(frequency, more))
-    if frequency or not worth_guessing(word):
-        return _made(word, own, (own,), 100, frequency)
-    guesses = await _guesses(db, own)
-    counts = [await db.one(FREQUENCY, term=guess) for guess in guesses]
-    slot = _made(word, own, guesses or (own,), GUESS_WORTH, sum(counts))
-    return msgspec.structs.replace(slot, guessed=bool(guesses))
+def _slot(known: Mapping[str, int], word: str, own: str, begun: Sequence[str], guesses: Sequence[str]) -> Slot:
+    if guesses:
+        return _made(word, own, tuple(guesses), GUESS_WORTH, _had(known, guesses), guessed=True)
+    terms = (own, *(term for term in begun if _had(known, [term])))
+    frequency = max((_had(known, [term]) for term in terms), default=0)
+    return _made(word, own, terms, BEGUN_WORTH if len(terms) > 1 else 100, frequency)
+
+
+def _made(word: str, own: str, terms: tuple[str, ...], worth: int, frequency: int, *, guessed: bool = False) -> Slot:
+    weight = max(1, round(8 * math.log2(1 + COMMON / (1 + frequency))))
+    return Slot(word=word, own=own, terms=terms, worth=worth, weight=weight, guessed=guessed)
+
+
+def _had(known: Mapping[str, int], terms: Iterable[str]) -> int:
+    """Return how many documents have the *terms*, in both spaces."""
+    return sum(known[term] + known.get(RESTRICTED + term, 0) for term in terms)
+
+
+async def _counted(db: Database, terms: Sequence[str], *, restricted: bool) -> dict[str, int]:
+    wanted = list(dict.fromkeys([*terms, *(RESTRICTED + term for term in terms if restricted)]))
+    values = {f"term_{place}": term for place, term in enumerate(wanted)}
+    found = await db.all(_frequencies(len(wanted)), **values)
+    return {wanted[one.place]: one.count for one in found}
 
 
 async def _guesses(db: Database, word: str) -> tuple[str, ...]:
@@ -85,8 +139,3 @@ async def _guesses(db: Database, word: str) -> tuple[str, ...]:
     found = await db.all(SLIPPED, deletions=sorted(deletions(word)))
     near = sorted((term for term in found if one_slip(word, term)), key=lambda term: (term[0] != word[0], term))
     return tuple(near[:MOST_GUESSES])
-
-
-def _made(word: str, own: str, terms: tuple[str, ...], worth: int, frequency: int) -> Slot:
-    weight = max(1, round(8 * math.log2(1 + 2 * ENOUGH / (1 + frequency))))
-    return Slot(word=word, own=own, terms=terms, worth=worth, weight=weight, documents=min(frequency, ENOUGH))

@@ -1,4 +1,7 @@
-"""Writing the read model: the documents of a subject take the place of those that were there, in one transaction."""
+"""Writing the read model: the documents of subjects take the place of those that were there, in one transaction.
+
+Only what differs is written: a document that says the same costs one look at it.
+"""
 
 from __future__ import annotations
 
@@ -14,29 +17,84 @@ from sqlalchemy.dialects.postgresql import insert  # compiles on SQLite just as 
 
 from kernel.contracts.search import EVERYBODY, Document, Found
 from kernel.database import Command, Query, Session
-from plugins.search.tables import documents, people, postings, readers, slips
-from plugins.search.weighing import BEGUN, NAME, weigh, worth_guessing
+from plugins.search.tables import contents, documents, postings, slips
+from plugins.search.weighing import RESTRICTED, weigh, worth_guessing
 from plugins.search.words import deletions
 
 UNKNOWN: Final = -1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode
+_decode_terms: Final = msgspec.json.Decoder(dict[str, int]).decode
 
-CLEAR: Final = Command(
-    sa.delete(documents).where(
-        documents.c.subject_kind == bindparam("of_kind"), documents.c.subject_id == bindparam("of_subject")
+
+class _Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What filters and sorts a document."""
+
+    public: bool
+    category: str
+    level: str
+    language: str
+    price: int
+    rating: int
+    duration_seconds: int
+    published: int
+
+
+class Written(_Facts, frozen=True, kw_only=True):
+    """A document as it is in the index."""
+
+    number: int
+    id: UUID
+    kind: str
+    subject_id: UUID
+    shown: bytes
+    terms: bytes
+
+    @property
+    def postings(self) -> dict[str, int]:
+        """Return its terms as they stand in the index, with their impact."""
+        return spaced(self.terms, public=self.public)
+
+
+_FACTS: Final = _Facts.__struct_fields__
+_OWN: Final = ("id", "kind", "subject_kind", "subject_id", *_FACTS)
+KNOWN: Final = Query(
+    sa.select(*((contents.c if name in contents.c else documents.c)[name] for name in Written.__struct_fields__))
+    .join_from(documents, contents, contents.c.document == documents.c.number)
+    .where(
+        documents.c.subject_kind == bindparam("of_kind"),
+        documents.c.subject_id.in_(bindparam("subjects", expanding=True)),
+    ),
+    Written,
+)
+ADD: Final = Query(
+    insert(documents).values({name: bindparam(name) for name in _OWN}).returning(documents.c.number), int
+)
+ADD_CONTENT: Final = Command(
+    insert(contents).values({name: bindparam(name) for name in ("document", "shown", "terms")})
+)
+CHANGE: Final = Command(
+    sa.update(documents)
+    .where(documents.c.number == bindparam("of_number"))
+    .values({name: bindparam(f"new_{name}") for name in _FACTS})
+)
+CHANGE_CONTENT: Final = Command(
+    sa.update(contents)
+    .where(contents.c.document == bindparam("of_number"))
+    .values({name: bindparam(f"new_{name}") for name in ("shown", "terms")})
+)
+REMOVE: Final = Command(sa.delete(documents).where(documents.c.number == bindparam("of_number")))
+_POSTING: Final = insert(postings).values({name: bindparam(name) for name in ("term", "document", "impact")})
+PUT_POSTING: Final = Command(
+    _POSTING.on_conflict_do_update(
+        index_elements=[postings.c.term, postings.c.document], set_={"impact": _POSTING.excluded.impact}
     )
 )
-_NEW: Final = insert(documents).values(
-    {name: bindparam(name) for name in documents.c.keys() if name != "number"}  # noqa: SIM118 - no mapping
+REMOVE_POSTING: Final = Command(
+    sa.delete(postings).where(postings.c.term == bindparam("of_term"), postings.c.document == bindparam("of_document"))
 )
-ADD: Final = Query(_NEW.returning(documents.c.number), int)
-ADD_POSTING: Final = Command(
-    insert(postings).values({name: bindparam(name) for name in ("term", "document", "impact")})
-)
-ADD_READER: Final = Command(insert(readers).values(document=bindparam("document"), reader=bindparam("reader")))
-ADD_PERSON: Final = Command(insert(people).values(document=bindparam("document"), user_id=bindparam("user_id")))
 #: A word that is known stands among its own slips.
-KNOWN: Final = Query(
+KNOWN_WORDS: Final = Query(
     sa.select(slips.c.term).where(
         slips.c.deletion.in_(bindparam("words", expanding=True)), slips.c.deletion == slips.c.term
     ),
@@ -47,45 +105,112 @@ ADD_SLIP: Final = Command(
 )
 
 
-async def replace(session: Session, kind: str, subject: UUID, told: Sequence[Document]) -> None:
-    """Put *told* in the place of what is known of the *subject*."""
-    await session.run(CLEAR, of_kind=kind, of_subject=subject)
-    for document in told:  # a subject has few
-        await _add(session, kind, subject, document)
+class Changes(msgspec.Struct, frozen=True):
+    """What is to be written, gathered so that each table is written to once."""
+
+    removed: list[int]
+    changed: list[dict[str, object]]
+    contents_changed: list[dict[str, object]]
+    contents_added: list[dict[str, object]]
+    postings_put: list[dict[str, object]]
+    postings_removed: list[dict[str, object]]
+    words: set[str]
+
+    def put(self, number: int, before: Mapping[str, int], after: Mapping[str, int]) -> None:
+        """Note how the postings of a document differ."""
+        put = ((term, impact) for term, impact in after.items() if before.get(term) != impact)
+        self.postings_put.extend({"term": term, "document": number, "impact": impact} for term, impact in put)
+        self.postings_removed.extend({"of_term": term, "of_document": number} for term in before.keys() - after.keys())
+        self.words.update(
+            plain for term in after.keys() - before.keys() if worth_guessing(plain := term.removeprefix(RESTRICTED))
+        )
 
 
-async def _add(session: Session, kind: str, subject: UUID, document: Document) -> None:
-    number = await session.one(ADD, subject_kind=kind, subject_id=subject, **_columns(document))
+async def replace(session: Session, kind: str, told: Mapping[UUID, Sequence[Document]]) -> None:
+    """Put the documents told of each subject in the place of what is known of it."""
+    known = {(one.kind, one.id): one for one in await session.all(KNOWN, of_kind=kind, subjects=list(told))}
+    changes = nothing()
+    for subject, of_subject in told.items():
+        for document in of_subject:
+            before = known.get((document.kind, document.id))
+            if before is not None and before.subject_id == subject:
+                del known[document.kind, document.id]
+                _change(changes, before, document)
+            else:
+                await _add(session, changes, kind, subject, document)
+    for gone in known.values():
+        take_out(changes, gone.number, gone.postings)
+    await write(session, changes)
+
+
+def nothing() -> Changes:
+    """Return changes to which something may be added."""
+    return Changes([], [], [], [], [], [], set())
+
+
+def take_out(changes: Changes, number: int, had: Mapping[str, int]) -> None:
+    """Note that a document goes, with its postings."""
+    changes.removed.append(number)
+    changes.put(number, had, {})
+
+
+async def write(session: Session, changes: Changes) -> None:
+    """Write what was gathered; in an order of its rows in which writers do not wait for each other in a circle."""
+    await session.run_many(REMOVE, [{"of_number": number} for number in changes.removed])
+    await session.run_many(CHANGE, changes.changed)
+    await session.run_many(CHANGE_CONTENT, changes.contents_changed)
+    await session.run_many(ADD_CONTENT, changes.contents_added)
+    await session.run_many(REMOVE_POSTING, changes.postings_removed)
+    await session.run_many(PUT_POSTING, changes.postings_put)
+    known = await session.all(KNOWN_WORDS, words=sorted(changes.words)) if changes.words else ()
+    await session.run_many(ADD_SLIP, _slips(changes.words.difference(known)))
+
+
+async def _add(session: Session, changes: Changes, kind: str, subject: UUID, document: Document) -> None:
+    facts = msgspec.structs.asdict(_facts(document))
+    own = {"id": document.id, "kind": document.kind, "subject_kind": kind, "subject_id": subject}
+    number = await session.one(ADD, **own, **facts)
     terms = weigh(document)
-    rows = [{"term": term, "document": number, "impact": impact} for term, impact in sorted(terms.items())]
-    await session.run_many(ADD_POSTING, rows)
-    guessed = {
-        term for term in terms if not term.startswith(NAME) and not term.endswith(BEGUN) and worth_guessing(term)
-    }
-    known = await session.all(KNOWN, words=sorted(guessed))
-    await session.run_many(ADD_SLIP, _slips(guessed.difference(known)))
-    if EVERYBODY not in document.readers:
-        named = [{"document": number, "reader": reader} for reader in sorted(set(document.readers))]
-        await session.run_many(ADD_READER, named)
-    named_people = [{"document": number, "user_id": person} for person in sorted(_people(document))]
-    await session.run_many(ADD_PERSON, named_people)
+    changes.contents_added.append({"document": number, "shown": _shown(document), "terms": _encode(terms)})
+    changes.put(number, {}, _spaced(terms, public=EVERYBODY in document.readers))
 
 
-def _columns(document: Document) -> Mapping[str, object]:
-    shown = Found(**{name: getattr(document, name) for name in Found.__struct_fields__})
-    return {
-        "id": document.id,
-        "kind": document.kind,
-        "public": EVERYBODY in document.readers,
-        "category": document.category,
-        "level": document.level,
-        "language": document.language,
-        "price": UNKNOWN if document.price is None else document.price,
-        "rating": UNKNOWN if document.rating is None else round(document.rating * 100),
-        "duration_seconds": UNKNOWN if document.duration_seconds is None else document.duration_seconds,
-        "published": UNKNOWN if document.published_at is None else _seconds(document.published_at),
-        "shown": msgspec.json.encode(shown),
-    }
+def _change(changes: Changes, before: Written, document: Document) -> None:
+    facts, shown, terms = _facts(document), _shown(document), weigh(document)
+    if any(getattr(before, name) != getattr(facts, name) for name in _FACTS):
+        new = {f"new_{name}": value for name, value in msgspec.structs.asdict(facts).items()}
+        changes.changed.append({"of_number": before.number, **new})
+    encoded = _encode(terms)
+    if (before.shown, before.terms) != (shown, encoded):
+        changes.contents_changed.append({"of_number": before.number, "new_shown": shown, "new_terms": encoded})
+    if before.terms != encoded or before.public != facts.public:
+        changes.put(before.number, before.postings, _spaced(terms, public=facts.public))
+
+
+def _facts(document: Document) -> _Facts:
+    return _Facts(
+        public=EVERYBODY in document.readers,
+        category=document.category,
+        level=document.level,
+        language=document.language,
+        price=UNKNOWN if document.price is None else document.price,
+        rating=UNKNOWN if document.rating is None else round(document.rating * 100),
+        duration_seconds=UNKNOWN if document.duration_seconds is None else document.duration_seconds,
+        published=UNKNOWN if document.published_at is None else _seconds(document.published_at),
+    )
+
+
+def _shown(document: Document) -> bytes:
+    return _encode(Found(**{name: getattr(document, name) for name in Found.__struct_fields__}))
+
+
+def spaced(terms: bytes, *, public: bool) -> dict[str, int]:
+    """Return the terms of a document as they stand in the index, with their impact."""
+    return _spaced(_decode_terms(terms), public=public)
+
+
+def _spaced(terms: Mapping[str, int], *, public: bool) -> dict[str, int]:
+    return dict(terms) if public else {RESTRICTED + term: impact for term, impact in terms.items()}
 
 
 def _seconds(moment: datetime) -> int:
@@ -96,8 +221,3 @@ def _slips(terms: Iterable[str]) -> list[dict[str, object]]:
     """Return the rows for the words of *terms*, in the order in which all who add the same ones wait in line."""
     pairs = {(deletion, term) for term in terms for deletion in deletions(term)}
     return [{"deletion": deletion, "term": term} for deletion, term in sorted(pairs)]
-
-
-def _people(document: Document) -> set[UUID]:
-    taught_by = {teacher.id for teacher in document.instructors}
-    return taught_by | {document.id} if document.kind == "instructor" else taught_by

@@ -17,7 +17,8 @@ NUMBER: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 #: Compared byte by byte on both databases.
 TERM: Final = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
-#: One row for each document; `shown` is the JSON of what is shown of it. What is not known is the least number, or -1.
+#: One row for each document, with what filters and sorts it. What is not known is -1. The last three indexes are for
+#: who looks through everything in another order than the best first.
 documents: Final = sa.Table(
     "documents",
     metadata,
@@ -34,45 +35,35 @@ documents: Final = sa.Table(
     Column("rating", sa.Integer, nullable=False),  #: hundredths
     Column("duration_seconds", sa.BigInteger, nullable=False),
     Column("published", sa.BigInteger, nullable=False),  #: seconds since 1970
-    Column("shown", sa.LargeBinary, nullable=False),
     sa.UniqueConstraint("kind", "id"),
     sa.Index("ix_documents_subject", "subject_kind", "subject_id"),
+    sa.Index("ix_documents_rating", "public", "rating", "number"),
+    sa.Index("ix_documents_newest", "public", "published", "number"),
+    sa.Index("ix_documents_price", "public", "price", "number"),
 )
 
+#: What is read of few documents only, apart from `documents`, whose rows are read by the thousand.
+contents: Final = sa.Table(
+    "contents",
+    metadata,
+    Column(
+        "document", NUMBER, sa.ForeignKey("documents.number", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    ),
+    Column("shown", sa.LargeBinary, nullable=False),  #: the JSON of a `Found`
+    Column("terms", sa.LargeBinary, nullable=False),  #: the JSON of its terms, each with its impact
+)
 
-def _document() -> Column[int]:
-    reference = sa.ForeignKey("documents.number", ondelete="CASCADE")
-    return Column("document", NUMBER, reference, primary_key=True, autoincrement=False)
-
-
-#: By what each document is found; `impact` says how much the term says of it. The second index has the documents of a
-#: term in the order of their impact, so that the best of a term that a million documents have are read like those of
-#: a term that ten have.
+#: By what each document is found: see `weighing` for the kinds of terms. `impact` says how much the term says of it.
+#: The second index has the documents of a term in the order of their impact, so that the best of a term that a million
+#: documents have are read like those of a term that ten have.
 postings: Final = sa.Table(
     "postings",
     metadata,
     Column("term", TERM, primary_key=True),
-    _document(),
+    Column("document", NUMBER, primary_key=True, autoincrement=False),
     Column("impact", sa.Integer, nullable=False),
     sa.Index("ix_postings_rank", "term", "impact", "document"),
-    sa.Index("ix_postings_document", "document"),
-)
-
-#: Who may find a document that is not for everybody.
-readers: Final = sa.Table(
-    "readers",
-    metadata,
-    _document(),
-    Column("reader", sa.Text, primary_key=True),
-)
-
-#: Whose name stands in a document.
-people: Final = sa.Table(
-    "people",
-    metadata,
-    Column("user_id", sa.Uuid, primary_key=True),
-    _document(),
-    sa.Index("ix_people_document", "document"),
+    sqlite_with_rowid=False,
 )
 
 #: The words of the index by what becomes of them when one letter is left out; see `words.deletions`.
@@ -81,6 +72,7 @@ slips: Final = sa.Table(
     metadata,
     Column("deletion", TERM, primary_key=True),
     Column("term", TERM, primary_key=True),
+    sqlite_with_rowid=False,
 )
 
 #: Subjects that changed and are not indexed yet. `mark` is another at each change, and ends the claim of who indexes
@@ -93,7 +85,7 @@ changed: Final = sa.Table(
     Column("mark", sa.Uuid, nullable=False),
     Column("claim", sa.Uuid),
     Column("due", Timestamp, nullable=False),
-    sa.Index("ix_changed_due", "due"),
+    sa.Index("ix_changed_due", "kind", "due"),
 )
 
 #: The kinds of subjects that were indexed as a whole once; a source that is new has to be.

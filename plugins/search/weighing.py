@@ -7,15 +7,22 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from kernel.contracts.search import Document
+from kernel.contracts.search import EVERYBODY, Document
 from plugins.search.words import STOP_WORDS, apart, name_of, stem, words
 
 #: The term that every document has: a search without words goes by it.
 ANYTHING: Final = ""
+FACETS: Final = ("kind", "category", "level", "language")
 #: Before a whole name, which is a term of its own, so that what is called exactly like the query is found at once.
 NAME: Final = "="
 #: Behind a beginning, so that a word that is still being typed is looked up like a whole one.
 BEGUN: Final = "*"
+#: Before the id of somebody who teaches what the document is about.
+TEACHES: Final = "~"
+#: Before a reader, in documents that are not for everybody.
+READS: Final = "@"
+#: Before every term of a document that is not for everybody: who may read nothing but what all may never comes by it.
+RESTRICTED: Final = "!"
 LONGEST_BEGINNING: Final = 12  # letters
 
 NAME_IMPACT: Final = 1000
@@ -34,7 +41,12 @@ def weigh(document: Document) -> Mapping[str, int]:
     terms = {term: impact + quality for term, impact in weighed.items()}
     terms |= {begun + BEGUN: TITLE + quality for begun in _beginnings(document)}
     terms |= {NAME + name: NAME_IMPACT + quality for name in _names(document)}
-    return {**terms, ANYTHING: 1 + quality}
+    return terms | dict.fromkeys((ANYTHING, *_gates(document)), 1 + quality)
+
+
+def of_facet(facet: str, value: str) -> str:
+    """Return the term of what has this value of a facet; no word holds a colon."""
+    return f"{facet}:{value}"
 
 
 def worth_guessing(term: str) -> bool:
@@ -64,6 +76,15 @@ def _beginnings(document: Document) -> set[str]:
     begun = {word for text in (document.code, document.title) for word in words(text)}
     begun |= {word for teacher in document.instructors for word in words(teacher.name)}
     return {word[:length] for word in begun for length in range(1, min(len(word), LONGEST_BEGINNING) + 1)}
+
+
+def _gates(document: Document) -> Iterator[str]:
+    yield from (of_facet(facet, getattr(document, facet)) for facet in FACETS if getattr(document, facet))
+    yield from (f"{TEACHES}{teacher.id}" for teacher in document.instructors)
+    if document.kind == "instructor":
+        yield f"{TEACHES}{document.id}"
+    if EVERYBODY not in document.readers:
+        yield from (READS + reader for reader in document.readers)
 
 
 def _names(document: Document) -> set[str]:

@@ -27,7 +27,7 @@ from plugins.search import marks
 from plugins.search.settings import SearchSettings
 
 PATH: Final = "/api/v1/search"
-PATIENCE: Final = 20  # seconds
+PATIENCE: Final = 60  # seconds
 
 
 @dataclass
@@ -81,6 +81,13 @@ class Library:
         """Put each document on the shelf as a subject of its own, and wait until it is indexed."""
         self.shelf.books |= {one.id: (one,) for one in documents}
         await self.tell(*(one.id for one in documents))
+        await self.indexed()
+
+    async def stock(self, *documents: Document) -> None:
+        """Put so many documents on the shelf that nobody tells of each, and have the index made from it."""
+        self.shelf.books |= {one.id: (one,) for one in documents}
+        done = await self.deployment.command("search", "rebuild", "--kind", "book", json=True)
+        assert done.exit_code == 0, done.output
         await self.indexed()
 
     async def remove(self, *ids: UUID) -> None:

@@ -47,7 +47,8 @@ async def test_a_rebuild_mends_the_index_while_it_is_searched(deploy: Deploy) ->
     lost, gone, *right = [book(f"Volume {number}") for number in range(60)]
     await library.put(lost, gone, *right)
     ctx = library.deployment.platform.context("search")
-    await ctx.db.run(store.CLEAR, of_kind="book", of_subject=lost.id)
+    async with ctx.db.transaction() as session:
+        await store.replace(session, "book", {lost.id: ()})
     del library.shelf.books[gone.id]
 
     rebuilding = asyncio.create_task(library.deployment.command("search", "rebuild", "--kind", "book", json=True))

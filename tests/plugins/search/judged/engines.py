@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from plugins.search.judging import Find
+from plugins.search.questions import Question
 from tests.plugins.search.judged.catalogue import Course
-from tests.plugins.search.judged.judging import Find
-from tests.plugins.search.judged.questions import Question
 
 
 def knowing(questions: Sequence[Question]) -> Find:

@@ -9,8 +9,8 @@ from typing import Final
 
 import msgspec
 
+from plugins.search.questions import PERFECT, Grade, Question
 from tests.plugins.search.judged.catalogue import Course
-from tests.plugins.search.judged.questions import PERFECT, Grade, Question
 
 _FILE: Final = Path(__file__).with_name("questions.toml")
 

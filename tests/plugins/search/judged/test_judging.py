@@ -7,11 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from plugins.search.judging import Bar, Find, judge
+from plugins.search.questions import Question
 from tests.plugins.search.judged import engines
 from tests.plugins.search.judged.catalogue import generate
 from tests.plugins.search.judged.grading import questions
-from tests.plugins.search.judged.judging import Bar, Find, judge
-from tests.plugins.search.judged.questions import Question
 
 QUESTIONS = (
     Question(text="knots", kind="one word", answers={"SEA-101": 3, "SEA-204": 1}),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.plugins.search.judged.measures import leads, mean, ndcg
+from plugins.search.measures import leads, mean, ndcg
 
 GRADES = {"a": 3, "b": 2, "c": 1}
 #: What the order a, b, c gains.

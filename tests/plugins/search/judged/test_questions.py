@@ -8,9 +8,9 @@ from uuid import UUID
 import msgspec
 import pytest
 
+from plugins.search.questions import Question, parse
 from tests.plugins.search.judged.catalogue import Course, generate
 from tests.plugins.search.judged.grading import Answer, Rule, grades, questions, rules
-from tests.plugins.search.judged.questions import Question, parse
 
 NOTHING = "nonsense"
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
-from tests.plugins.search.judged.measures import DEPTH, leads, mean, ndcg
-from tests.plugins.search.judged.questions import Question
+import msgspec
+
+from plugins.search.measures import DEPTH, leads, mean, ndcg
+from plugins.search.questions import Question
 
 
 class Find(Protocol):
@@ -46,14 +48,13 @@ class Score:
     first: float | None  #: the share in which what was asked for by name came first; None when nothing was
 
 
-@dataclass(frozen=True)
-class Bar:
+class Bar(msgspec.Struct, frozen=True):
     """What an engine must reach."""
 
     ndcg: float = 0.90
     first: float = 1.0
     #: Kinds for which less, or more, will do.
-    kinds: Mapping[str, float] = field(default_factory=lambda: {"one typo": 0.80})
+    kinds: Mapping[str, float] = msgspec.field(default_factory=lambda: {"one typo": 0.80})
 
 
 DEFAULT_BAR: Final = Bar()
