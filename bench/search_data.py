@@ -67,26 +67,35 @@ VOCABULARY: Final = tuple(word(rank) for rank in range(WORDS))
 SAID: Final = tuple(accumulate(1 / (rank + 3) for rank in range(WORDS)))
 
 
-def search_courses(number: int) -> Iterator[SearchCourse]:
-    """Yield *number* courses, the same in every run; none is kept."""
-    chance = random.Random(SEED)
-    for one in range(1, number + 1):
-        words = chance.choices(VOCABULARY, cum_weights=SAID, k=TITLE + SUMMARY + TEXT)
-        yield SearchCourse(
-            id=UUID(int=chance.getrandbits(128), version=4),
-            code=f"C-{one}",
-            title=" ".join(words[:TITLE]),
-            summary=" ".join(words[TITLE : TITLE + SUMMARY]),
-            text=" ".join(words[TITLE + SUMMARY :]),
-            category=chance.choice(CATEGORIES),
-            level=chance.choice(LEVELS),
-            language=chance.choices(LANGUAGES, SPOKEN)[0],
-            price=100 * chance.randrange(200),
-            rating=round(chance.triangular(1, 5, 4.4), 1),
-            duration_seconds=60 * chance.randrange(20, 3_000),
-            instructor=f"Teacher {chance.randrange(TEACHERS)}",
-            published_at=BEGAN + timedelta(seconds=chance.randrange(20_000_000)),
-        )
+def course_id(number: int) -> UUID:
+    """Return the id of the course of a number; ids ascend as the numbers do."""
+    return UUID(int=(SEED << 64) + number)
+
+
+def number_of(course: UUID) -> int:
+    """Return the number of the course with this id."""
+    return course.int - (SEED << 64)
+
+
+def search_course(number: int) -> SearchCourse:
+    """Return the course of a number from 1 on, the same in every run."""
+    chance = random.Random((SEED << 32) + number)
+    words = chance.choices(VOCABULARY, cum_weights=SAID, k=TITLE + SUMMARY + TEXT)
+    return SearchCourse(
+        id=course_id(number),
+        code=f"C-{number}",
+        title=" ".join(words[:TITLE]),
+        summary=" ".join(words[TITLE : TITLE + SUMMARY]),
+        text=" ".join(words[TITLE + SUMMARY :]),
+        category=chance.choice(CATEGORIES),
+        level=chance.choice(LEVELS),
+        language=chance.choices(LANGUAGES, SPOKEN)[0],
+        price=100 * chance.randrange(200),
+        rating=round(chance.triangular(1, 5, 4.4), 1),
+        duration_seconds=60 * chance.randrange(20, 3_000),
+        instructor=f"Teacher {chance.randrange(TEACHERS)}",
+        published_at=BEGAN + timedelta(seconds=chance.randrange(20_000_000)),
+    )
 
 
 def words_of(kind: str, number: int = 12) -> Sequence[str]:

@@ -4,7 +4,7 @@ from kernel.database.api import Database, Executor, Session
 from kernel.database.digests import Sha256
 from kernel.database.flights import Flights
 from kernel.database.gathering import Gathering, Waiter, refuse
-from kernel.database.statements import Command, Follow, Guarded, Lookup, Query, Returned
+from kernel.database.statements import Command, Follow, Guarded, Load, Lookup, Query, Returned
 from kernel.database.tables import outbox_follow
 from kernel.database.types import Json, Timestamp, new_metadata
 
@@ -17,6 +17,7 @@ __all__ = [
     "Gathering",
     "Guarded",
     "Json",
+    "Load",
     "Lookup",
     "Query",
     "Returned",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
-from kernel.database.statements import Command, Guarded, Lookup, Query
+from kernel.database.statements import Command, Guarded, Load, Lookup, Query
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine  # brings the ORM along, which most deployments never load
@@ -54,6 +54,14 @@ class Session(Executor, Protocol):
 
     Once a statement of it has failed it can only be left, also when the error was caught.
     """
+
+    async def load(self, load: Load, rows: Sequence[Sequence[object]]) -> None:
+        """Insert *rows*, each in the order of the columns of *load*: many times as fast as `run_many` on PostgreSQL.
+
+        Raises:
+            errors.UniqueViolation: one of them is there already.
+        """
+        ...
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call *callback* once, right after this transaction has committed."""

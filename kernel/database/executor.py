@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from kernel import errors
 from kernel.database.location import Dialect
 from kernel.database.plans import Plan, command_plan, query_plan
-from kernel.database.statements import Command, Guarded, Query
+from kernel.database.statements import Command, Guarded, Load, Query
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -29,6 +30,7 @@ class Operations:
     fetch_first: Operation[Record | None]
     execute: Operation[int]  #: returns the number of rows affected
     execute_many: Operation[None]  #: takes one list of arguments for each time
+    load: Callable[[Any, Load, Plan[Any], Sequence[Any]], Awaitable[object]]  #: takes the plan of the load's command
 
 
 class PlanExecutor(ABC):
@@ -63,9 +65,21 @@ class PlanExecutor(ABC):
         if rows:
             await self._call(self.operations.execute_many, plan, [plan.arguments(dict(row)) for row in rows])
 
+    async def load(self, load: Load, rows: Sequence[Sequence[object]]) -> None:
+        plan = command_plan(load.command, self.dialect)
+        if rows:
+            operation = partial(_loaded, self.operations, load)
+            await self._call(operation, plan, plan.ordered(load.columns, rows))
+
     @abstractmethod
     async def guarded(self, change: Guarded[R], /, **values: object) -> R | None: ...
 
     @abstractmethod
     async def _call(self, operation: Operation[T], plan: Plan[R], arguments: Sequence[object]) -> T:
         """Run the operation on a connection and tell its failures in our words."""
+
+
+async def _loaded(
+    operations: Operations, load: Load, connection: object, plan: Plan[Any], rows: Sequence[Sequence[object]]
+) -> None:
+    await operations.load(connection, load, plan, rows)

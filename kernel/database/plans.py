@@ -68,6 +68,15 @@ class Plan(Generic[R]):
             ordered[place] = process(ordered[place])
         return ordered
 
+    def ordered(self, names: Sequence[str], rows: Sequence[Sequence[object]]) -> list[Sequence[object]]:
+        """Return *rows*, whose values stand in the order of *names*, as the driver wants them."""
+        places = [names.index(name) for name in self.order]
+        ordered: list[Sequence[object]] = [[row[place] for place in places] for row in rows]
+        for place, process in self.processors:
+            for values in ordered:
+                values[place] = process(values[place])  # type: ignore[index]  # they are lists of ours
+        return ordered
+
     def _mismatch(self, values: Mapping[str, object]) -> TypeError:
         missing = sorted(set(self.order) - set(values))
         unknown = sorted(set(values) - set(self.order))

@@ -18,7 +18,7 @@ from kernel.database.location import Location
 from kernel.database.lookups import Lookups
 from kernel.database.plans import Plan
 from kernel.database.pool import Pool
-from kernel.database.statements import Guarded, Lookup
+from kernel.database.statements import Guarded, Load, Lookup
 from kernel.database.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -86,11 +86,16 @@ async def _execute(connection: asyncpg.Connection, plan: Plan[Any], arguments: S
     return int(count) if count.isdecimal() else 0
 
 
+async def _load(connection: asyncpg.Connection, load: Load, plan: Plan[Any], rows: Sequence[Sequence[object]]) -> None:
+    await connection.copy_records_to_table(load.table.name, records=rows, columns=plan.order)
+
+
 _OPERATIONS: Final = Operations(
     fetch=lambda connection, plan, arguments: connection.fetch(plan.sql, *arguments),
     fetch_first=lambda connection, plan, arguments: connection.fetchrow(plan.sql, *arguments),
     execute=_execute,
     execute_many=lambda connection, plan, rows: connection.executemany(plan.sql, rows),
+    load=_load,
 )
 
 

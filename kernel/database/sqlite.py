@@ -26,7 +26,7 @@ from kernel.database.location import Location
 from kernel.database.lookups import Lookups
 from kernel.database.plans import Plan
 from kernel.database.pool import Pool
-from kernel.database.statements import Command, Guarded, Lookup
+from kernel.database.statements import Command, Guarded, Load, Lookup
 from kernel.database.transaction import Transaction
 
 if TYPE_CHECKING:
@@ -107,7 +107,15 @@ def _bound(plan: Plan[Any], arguments: Sequence[object]) -> tuple[str, dict[str,
     return sql, values
 
 
-_OPERATIONS: Final = Operations(fetch=_fetch, fetch_first=_fetch_first, execute=_execute, execute_many=_execute_many)
+async def _load(
+    connection: aiosqlite.Connection, load: Load, plan: Plan[Any], rows: Sequence[Sequence[object]]
+) -> None:
+    await _execute_many(connection, plan, rows)
+
+
+_OPERATIONS: Final = Operations(
+    fetch=_fetch, fetch_first=_fetch_first, execute=_execute, execute_many=_execute_many, load=_load
+)
 
 
 class SqliteDatabase(PlanExecutor):

@@ -12,22 +12,24 @@ There are two *spaces* of terms: of documents for everybody, and of those for so
 from __future__ import annotations
 
 import functools
-import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.functions import FunctionElement
 
 from kernel.contracts.search import Sort
 from kernel.database import Query
 from plugins.search.tables import contents, documents, postings
 from plugins.search.weighing import FACETS
 
-REACH: Final = 1000  # documents of one part that are looked at
-REACH_OF_HALF: Final = 600  # where half of the words are enough: of all of them together
+REACH: Final = 600  # documents of one part that are looked at
+REACH_OF_HALF: Final = 400  # where half of the words are enough: of all of them together
 NAMESAKES: Final = 100  # documents that are called exactly like the query
 NAME_POINTS: Final = 1_000_000_000  #: for being called exactly like the query
 WHOLE_POINTS: Final = 300_000_000  #: where half of the words are enough, for having all; more than words come to
@@ -45,15 +47,35 @@ _ORDERED: Final[dict[Sort, Sequence[ColumnElement[int]]]] = {
     "price": (documents.c.price.asc(), documents.c.number.asc()),
 }
 #: The filters that are no facets: the name of the bind parameter and what it asks for; what is not known passes none.
-_NUMBERS: Final[dict[str, ColumnElement[bool]]] = {
-    "max_price": documents.c.price.between(sa.literal_column("0"), bindparam("max_price")),
-    "min_rating": documents.c.rating >= bindparam("min_rating"),
-    "max_duration_seconds": documents.c.duration_seconds.between(
-        sa.literal_column("0"), bindparam("max_duration_seconds")
+_NUMBERS: Final[dict[str, Callable[[Any], ColumnElement[bool]]]] = {
+    "max_price": lambda told: told.price.between(sa.literal_column("0"), _number("max_price")),
+    "min_rating": lambda told: told.rating >= _number("min_rating"),
+    "max_duration_seconds": lambda told: told.duration_seconds.between(
+        sa.literal_column("0"), _number("max_duration_seconds")
     ),
 }
 _NOTHING: Final[ColumnElement[int]] = sa.literal_column("0", sa.BigInteger())
 _NO_TEXT: Final[ColumnElement[str]] = sa.literal_column("''", sa.Text())
+
+
+class Among(FunctionElement[bool]):
+    """Whether a number is among those of a select: PostgreSQL looks a sorted array up in one go through the index."""
+
+    type = sa.Boolean()
+    inherit_cache = True
+
+
+@compiles(Among, "postgresql")
+def _on_postgresql(element: Among, compiler: SQLCompiler, **options: Any) -> str:
+    number, numbers = (compiler.process(part, **options) for part in element.clauses)
+    return f"({number} = ANY (ARRAY{numbers}))"
+
+
+@compiles(Among, "sqlite")
+def _on_sqlite(element: Among, compiler: SQLCompiler, **options: Any) -> str:
+    number, numbers = (compiler.process(part, **options) for part in element.clauses)
+    return f"({number} IN {numbers})"
+
 
 #: A word brings points; a gate lets pass.
 Step = Literal["word", "gate"]
@@ -73,7 +95,8 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
 class Halves(msgspec.Struct, frozen=True, kw_only=True):
     """The way through one space where half of the words are enough."""
 
-    terms: tuple[int, ...]  #: of each word
+    words: int
+    drivers: int  #: terms of the rarer words, one of which whatever has half of the words has
     gates: int
 
 
@@ -108,7 +131,8 @@ def search(shape: Shape) -> Query[Row]:
     """Return the query for one page and the counts."""
     ways = [_way(way, number, shape.sort) for number, way in enumerate(shape.ways)]
     reached = sa.union_all(*ways).cte("reached").prefix_with("MATERIALIZED")
-    matches = _matches(reached, shape).cte("matches").prefix_with("MATERIALIZED")
+    facts = _facts(reached, shape).cte("facts").prefix_with("MATERIALIZED")
+    matches = _matches(facts, shape).cte("matches").prefix_with("MATERIALIZED")
     page = _page(matches, shape)
     return Query(sa.union_all(page, _tally(matches)) if shape.tallied else page, Row)
 
@@ -128,27 +152,32 @@ CONTENTS: Final = Query(
 )
 
 
-def _matches(reached: sa.CTE, shape: Shape) -> sa.Select[Any]:
+def _facts(reached: sa.CTE, shape: Shape) -> sa.Select[Any]:
+    """Return what filters, counts and sorts the documents that were reached.
+
+    It has no condition of its own, so that the database has no choice but to look each document up by its number.
+    """
     key = reached.c.points if shape.sort == "relevance" else SORTED[shape.sort]
-    failed = _failed(shape)
+    columns = [documents.c[name] for name in ("subject_kind", *FACETS, "price", "rating", "duration_seconds")]
+    return sa.select(reached.c.document, reached.c.points, key.label("sorted_by"), *columns).join_from(
+        reached, documents, documents.c.number == reached.c.document
+    )
+
+
+def _matches(facts: sa.CTE, shape: Shape) -> sa.Select[Any]:
+    failed = _failed(facts, shape)
+    told = [facts.c[name] for name in ("document", "points", "sorted_by", *FACETS)]
     return (
-        sa.select(
-            reached.c.document,
-            reached.c.points,
-            key.label("sorted_by"),
-            (_NOTHING if failed is None else failed).label("failed"),
-            *(documents.c[facet] for facet in FACETS),
-        )
-        .join_from(reached, documents, documents.c.number == reached.c.document)
-        .where(documents.c.subject_kind.in_(bindparam("sources", expanding=True)))
-        .where(*(condition for name, condition in _NUMBERS.items() if name in shape.filters))
+        sa.select(*told, (_NOTHING if failed is None else failed).label("failed"))
+        .where(facts.c.subject_kind.in_(bindparam("sources", expanding=True)))
+        .where(*(passes(facts.c) for name, passes in _NUMBERS.items() if name in shape.filters))
         .where(*([] if failed is None else [failed.is_not(None)]))
     )
 
 
-def _failed(shape: Shape) -> ColumnElement[int] | None:
+def _failed(facts: sa.CTE, shape: Shape) -> ColumnElement[int] | None:
     """Return which facet's filter is the only one that a document does not pass: null where there are several."""
-    passes = {facet: documents.c[facet].in_(bindparam(facet, expanding=True)) for facet in FACETS}
+    passes = {facet: facts.c[facet].in_(bindparam(facet, expanding=True)) for facet in FACETS}
     asked = [facet for facet in FACETS if facet in shape.filters]
     if not asked:
         return None
@@ -184,122 +213,116 @@ def _tally(matches: sa.CTE) -> sa.Select[Any]:
     return sa.select(*columns).group_by(*values)
 
 
-def _way(way: Chain | Halves, number: int, sort: Sort) -> sa.Select[tuple[int, int]]:
+def _way(way: Chain | Halves, number: int, sort: Sort) -> sa.Select[Any]:
     """Return the documents that one way reaches, with their points."""
+    name = f"way_{number}"
     if isinstance(way, Halves):
-        return _halves(way, f"way_{number}")
-    return _chain(way, f"way_{number}", sort)
+        return _halves(way, name)
+    return _chain(way, name, sort)
 
 
-def _chain(chain: Chain, name: str, sort: Sort) -> sa.Select[tuple[int, int]]:
-    before = _driven(chain, name, sort)
+def _chain(chain: Chain, name: str, sort: Sort) -> sa.Select[Any]:
+    """Return what has every part: looked up one part after another, for those that are left."""
+    bonus = [] if chain.driver == "order" else [_namesakes(name)]
+    found = [_in_order(sort, name) if chain.driver == "order" else _driven(chain, name)]
     for place, step in enumerate(chain.steps, 1):
-        score = _passed if step == "gate" else _score
-        before = (
-            _met(before, score(before.c.document, f"{name}_{{}}_{place}").label("score"))
-            .cte(f"{name}_step_{place}")
-            .prefix_with("MATERIALIZED")
-        )
-    return _met(before)
+        found.append(_found(step, found[-1], name, place))
+    return _summed([*found, *bonus], len(found))
 
 
-def _met(before: sa.CTE, *more: ColumnElement[int]) -> sa.Select[tuple[int, int]]:
-    """Return those that the last step let pass, with what they have brought so far."""
-    brought = (before.c.points + before.c.score).label("points")
-    return sa.select(before.c.document, brought, *more).where(before.c.score.is_not(None))
+def _driven(chain: Chain, name: str) -> sa.CTE:
+    """Return the documents that a chain begins with, and what the driver says of them.
 
-
-def _driven(chain: Chain, name: str, sort: Sort) -> sa.CTE:
-    """Return the documents that a chain begins with: their points, and what the driver says of them."""
-    if chain.driver == "order":
-        best = sa.select(documents.c.number.label("document")).where(documents.c.public).order_by(*_ORDERED[sort])
-        walked = best.limit(_constant(REACH)).subquery(f"{name}_walked")
-        driven = sa.select(walked.c.document, _NOTHING.label("points"), _NOTHING.label("score"))
-        return driven.cte(f"{name}_driven").prefix_with("MATERIALIZED")
-    start = _start(name, [f"{name}_driver_{term}" for term in range(chain.terms)], REACH)
-    score: ColumnElement[int]
-    if chain.driver == "gate":
-        passed = _passed(start.c.document, f"{name}_{{}}_0")
-        score = sa.case((start.c.impact.is_not(None), _NOTHING), else_=passed)  # or it has the name only
-    elif chain.driver == "own":
-        whole = _impact(start.c.document, postings.c.term == bindparam(f"{name}_driver_0"))
-        score = sa.func.coalesce(start.c.impact, whole) * _constant(100) * _number(f"{name}_weight_0")
-    else:
-        score = _score(start.c.document, f"{name}_{{}}_0")
-    driven = sa.select(start.c.document, start.c.points, score.label("score"))
-    return driven.cte(f"{name}_driven").prefix_with("MATERIALIZED")
-
-
-def _halves(halves: Halves, name: str) -> sa.Select[tuple[int, int]]:
-    words = range(len(halves.terms))
-    drivers = [f"{name}_driver_{term}" for term in range(sum(halves.terms))]
-    start = _start(name, drivers, max(1, REACH_OF_HALF // len(drivers)))
-    scores = [_score(start.c.document, f"{name}_{{}}_{word}").label(f"score_{word}") for word in words]
-    gates = [_passed(start.c.document, f"{name}_{{}}_{len(words) + gate}") for gate in range(halves.gates)]
-    scored = sa.select(start.c.document, start.c.points, *scores).where(*(gate.is_not(None) for gate in gates))
-    known = scored.cte(f"{name}_scored").prefix_with("MATERIALIZED")
-    met = functools.reduce(operator.add, (_when(known.c[f"score_{word}"].is_not(None), 1) for word in words))
-    brought = (sa.func.coalesce(known.c[f"score_{word}"], _NOTHING) for word in words)
-    points = functools.reduce(operator.add, brought, known.c.points + _when(met == _constant(len(words)), WHOLE_POINTS))
-    enough = (len(words) + 1) // 2
-    return sa.select(known.c.document, points.label("points")).where(met >= _constant(enough))
-
-
-def _start(name: str, drivers: Sequence[str], reach: int) -> sa.CTE:
-    """Return the best documents of each driver, and those that are called exactly like the query."""
-    walks = [_walk(driver, postings.c.impact, _NOTHING, reach) for driver in drivers]
-    walks.append(_walk(f"{name}_name", sa.cast(sa.null(), sa.Integer), _constant(NAME_POINTS), NAMESAKES))
-    walked = sa.union_all(*walks).subquery(f"{name}_walked")
-    return (
-        sa.select(
-            walked.c.document,
-            sa.func.max(walked.c.impact).label("impact"),
-            sa.func.max(walked.c.points).label("points"),
-        )
-        .group_by(walked.c.document)
-        .cte(f"{name}_start")
-        .prefix_with("MATERIALIZED")
+    A term says of those that were walked to what the walk tells; another form of the word may say more.
+    """
+    walks = [_walk(f"{name}_driver_{term}", REACH) for term in range(chain.terms)]
+    walked = sa.union_all(*walks).cte(f"{name}_walked").prefix_with("MATERIALIZED")
+    named = sa.select(_named(name).c.document)
+    if chain.driver != "own":
+        everyone = sa.union(sa.select(walked.c.document), named).cte(f"{name}_start").prefix_with("MATERIALIZED")
+        return _found("gate" if chain.driver == "gate" else "word", everyone, name, 0)
+    worth = _constant(100) * _number(f"{name}_weight_0")
+    beside = sa.select(postings.c.document, (postings.c.impact * worth).label("score")).where(
+        postings.c.term == bindparam(f"{name}_driver_0"), Among(postings.c.document, named.scalar_subquery())
     )
+    both = sa.union(sa.select(walked.c.document, (walked.c.impact * worth).label("score")), beside)
+    return both.cte(f"{name}_0").prefix_with("MATERIALIZED")
 
 
-def _walk(
-    term: str, impact: ColumnElement[int], points: ColumnElement[int], reach: int
-) -> sa.Select[tuple[int, int, int]]:
+def _in_order(sort: Sort, name: str) -> sa.CTE:
+    """Return the first of all documents in the order of the sort."""
+    best = sa.select(documents.c.number).where(documents.c.public).order_by(*_ORDERED[sort])
+    first = best.limit(_constant(REACH)).subquery(f"{name}_first")
+    walked = sa.select(first.c.number.label("document"), _NOTHING.label("score"))
+    return walked.cte(f"{name}_0").prefix_with("MATERIALIZED")
+
+
+def _halves(halves: Halves, name: str) -> sa.Select[Any]:
+    """Return what has half of the words: each is among the documents of one of the rarer words."""
+    drivers = [f"{name}_driver_{term}" for term in range(halves.drivers)]
+    walks = [_walk(driver, max(1, REACH_OF_HALF // len(drivers))) for driver in drivers]
+    walked = sa.union_all(*walks).subquery(f"{name}_walked")
+    everyone = sa.union(sa.select(walked.c.document), sa.select(_named(name).c.document))
+    before = everyone.cte(f"{name}_start").prefix_with("MATERIALIZED")
+    for gate in range(halves.gates):
+        before = _found("gate", before, name, halves.words + gate)
+    words = [_found("word", before, name, word) for word in range(halves.words)]
+    return _summed([*words, _namesakes(name)], (halves.words + 1) // 2, whole=halves.words)
+
+
+def _found(step: Step, before: sa.CTE, name: str, place: int) -> sa.CTE:
+    """Return those of *before* that have a part, and what it says of them."""
+    terms = postings.c.term.in_(bindparam(f"{name}_terms_{place}", expanding=True))
+    score: ColumnElement[int] = _NOTHING
+    if step == "word":
+        own = postings.c.term == bindparam(f"{name}_own_{place}", type_=sa.Text())
+        told = postings.c.impact * sa.case((own, _constant(100)), else_=_number(f"{name}_worth_{place}"))
+        score = sa.func.max(told) * _number(f"{name}_weight_{place}")
+    known = sa.select(before.c.document).scalar_subquery()
+    found = sa.select(postings.c.document, score.label("score")).where(terms, Among(postings.c.document, known))
+    return found.group_by(postings.c.document).cte(f"{name}_{place}").prefix_with("MATERIALIZED")
+
+
+def _summed(found: Sequence[sa.CTE], least: int, whole: int | None = None) -> sa.Select[Any]:
+    """Return the documents of which at least so many of *found* say something, with the sum of what they say."""
+    each = [
+        sa.select(
+            one.c.document,
+            one.c.score,
+            (_NOTHING if "namesakes" in one.name else _constant(1)).label("met"),
+        )
+        for one in found
+    ]
+    every = sa.union_all(*each).subquery()
+    met = sa.func.sum(every.c.met)
+    points: ColumnElement[int] = sa.func.sum(every.c.score)
+    if whole is not None:
+        points = points + sa.case((met == _constant(whole), _constant(WHOLE_POINTS)), else_=_NOTHING)
+    summed = sa.select(every.c.document, sa.cast(points, sa.BigInteger).label("points")).group_by(every.c.document)
+    return summed.having(met >= _constant(least))
+
+
+def _named(name: str) -> sa.Subquery:
+    """Return the documents that are called exactly like the query."""
+    return _walk(f"{name}_name", NAMESAKES).subquery()
+
+
+def _namesakes(name: str) -> sa.CTE:
+    named = _named(name)
+    bonus = sa.select(named.c.document, _constant(NAME_POINTS).label("score"))
+    return bonus.cte(f"{name}_namesakes").prefix_with("MATERIALIZED")
+
+
+def _walk(term: str, reach: int) -> sa.Select[Any]:
     """Return the documents of which a term says the most; in a select of its own, as SQLite wants it."""
     best = (
-        sa.select(postings.c.document, impact.label("impact"), points.label("points"))
+        sa.select(postings.c.document, postings.c.impact)
         .where(postings.c.term == bindparam(term))
         .order_by(postings.c.impact.desc(), postings.c.document.desc())
         .limit(_constant(reach))
         .subquery()
     )
-    return sa.select(best.c.document, best.c.impact, best.c.points)
-
-
-def _score(document: ColumnElement[int], names: str) -> ColumnElement[int]:
-    """Return what the best of a word's terms says of the document; a term that is not the word itself counts less."""
-    own = bindparam(names.format("own"), type_=sa.Text())
-    worth = _number(names.format("worth"))
-    told = postings.c.impact * sa.case((postings.c.term == own, _constant(100)), else_=worth)
-    among = postings.c.term.in_(bindparam(names.format("terms"), expanding=True))
-    return _impact(document, among, told) * _number(names.format("weight"))
-
-
-def _passed(document: ColumnElement[int], names: str) -> ColumnElement[int]:
-    """Return 0 where the document has one of a gate's terms, else null."""
-    among = postings.c.term.in_(bindparam(names.format("terms"), expanding=True))
-    return _impact(document, among, _NOTHING)
-
-
-def _impact(
-    document: ColumnElement[int], condition: ColumnElement[bool], value: ColumnElement[int] = postings.c.impact
-) -> ColumnElement[int]:
-    selected = sa.select(sa.func.max(value)).where(postings.c.document == document, condition)
-    return selected.correlate_except(postings).scalar_subquery()
-
-
-def _when(condition: ColumnElement[bool], value: int) -> ColumnElement[int]:
-    return sa.case((condition, _constant(value)), else_=_NOTHING)
+    return sa.select(best.c.document, best.c.impact)
 
 
 def _constant(value: int) -> ColumnElement[int]:

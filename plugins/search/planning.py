@@ -90,9 +90,15 @@ def plan(
 def _is_exact(parts: Sequence[Part], *, whole: bool) -> bool:
     if whole:
         return min(part.documents for part in parts) <= REACH
-    words = [part for part in parts if part.slot is not None]
-    share = REACH_OF_HALF // sum(len(part.terms) for part in words)
-    return all(part.documents <= share for part in words)
+    rarer = _rarer([part for part in parts if part.slot is not None])
+    share = REACH_OF_HALF // sum(len(part.terms) for part in rarer)
+    return all(part.documents <= share for part in rarer)
+
+
+def _rarer(words: Sequence[Part]) -> list[Part]:
+    """Return so many of the rarest words that whatever has half of all words has one of these."""
+    least = (len(words) + 1) // 2
+    return sorted(words, key=lambda part: part.documents)[: len(words) - least + 1]
 
 
 def _spaces(caller: Principal | None, reading: Reading) -> list[str]:
@@ -141,10 +147,10 @@ def _halves(number: int, space: str, parts: Sequence[Part], reading: Reading) ->
     name = f"way_{number}"
     words = [part for part in parts if part.slot is not None]
     must = [part for part in parts if part.slot is None and not part.facet]
-    drivers = [term for part in words for term in part.terms]
+    drivers = [term for part in _rarer(words) for term in part.terms]
     values: dict[str, object] = {f"{name}_name": space + reading.name}
     values |= {f"{name}_driver_{place}": term for place, term in enumerate(drivers)}
-    halves = Halves(terms=tuple(len(part.terms) for part in words), gates=len(must))
+    halves = Halves(words=len(words), drivers=len(drivers), gates=len(must))
     return halves, values | dict(_bound_all(name, [*words, *must], 0))
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # compiles on SQLite just as well
 
 from kernel.contracts.search import EVERYBODY, Document, Found
-from kernel.database import Command, Query, Session
+from kernel.database import Command, Load, Query, Session
 from plugins.search.tables import contents, documents, postings, slips
 from plugins.search.weighing import RESTRICTED, weigh, worth_guessing
 from plugins.search.words import deletions
@@ -70,9 +70,8 @@ KNOWN: Final = Query(
 ADD: Final = Query(
     insert(documents).values({name: bindparam(name) for name in _OWN}).returning(documents.c.number), int
 )
-ADD_CONTENT: Final = Command(
-    insert(contents).values({name: bindparam(name) for name in ("document", "shown", "terms")})
-)
+ADD_CONTENTS: Final = Load(contents, "document", "shown", "terms")
+ADD_POSTINGS: Final = Load(postings, "term", "document", "impact")
 CHANGE: Final = Command(
     sa.update(documents)
     .where(documents.c.number == bindparam("of_number"))
@@ -111,7 +110,8 @@ class Changes(msgspec.Struct, frozen=True):
     removed: list[int]
     changed: list[dict[str, object]]
     contents_changed: list[dict[str, object]]
-    contents_added: list[dict[str, object]]
+    contents_added: list[tuple[int, bytes, bytes]]
+    postings_added: list[tuple[str, int, int]]
     postings_put: list[dict[str, object]]
     postings_removed: list[dict[str, object]]
     words: set[str]
@@ -121,9 +121,16 @@ class Changes(msgspec.Struct, frozen=True):
         put = ((term, impact) for term, impact in after.items() if before.get(term) != impact)
         self.postings_put.extend({"term": term, "document": number, "impact": impact} for term, impact in put)
         self.postings_removed.extend({"of_term": term, "of_document": number} for term in before.keys() - after.keys())
-        self.words.update(
-            plain for term in after.keys() - before.keys() if worth_guessing(plain := term.removeprefix(RESTRICTED))
-        )
+        self._learn(after.keys() - before.keys())
+
+    def add(self, number: int, shown: bytes, terms: bytes, told: Mapping[str, int]) -> None:
+        """Note what there is of a new document."""
+        self.contents_added.append((number, shown, terms))
+        self.postings_added.extend((term, number, impact) for term, impact in told.items())
+        self._learn(told)
+
+    def _learn(self, terms: Iterable[str]) -> None:
+        self.words.update(plain for term in terms if worth_guessing(plain := term.removeprefix(RESTRICTED)))
 
 
 async def replace(session: Session, kind: str, told: Mapping[UUID, Sequence[Document]]) -> None:
@@ -145,7 +152,7 @@ async def replace(session: Session, kind: str, told: Mapping[UUID, Sequence[Docu
 
 def nothing() -> Changes:
     """Return changes to which something may be added."""
-    return Changes([], [], [], [], [], [], set())
+    return Changes([], [], [], [], [], [], [], set())
 
 
 def take_out(changes: Changes, number: int, had: Mapping[str, int]) -> None:
@@ -159,9 +166,10 @@ async def write(session: Session, changes: Changes) -> None:
     await session.run_many(REMOVE, [{"of_number": number} for number in changes.removed])
     await session.run_many(CHANGE, changes.changed)
     await session.run_many(CHANGE_CONTENT, changes.contents_changed)
-    await session.run_many(ADD_CONTENT, changes.contents_added)
+    await session.load(ADD_CONTENTS, changes.contents_added)
     await session.run_many(REMOVE_POSTING, changes.postings_removed)
     await session.run_many(PUT_POSTING, changes.postings_put)
+    await session.load(ADD_POSTINGS, changes.postings_added)
     known = await session.all(KNOWN_WORDS, words=sorted(changes.words)) if changes.words else ()
     await session.run_many(ADD_SLIP, _slips(changes.words.difference(known)))
 
@@ -171,8 +179,7 @@ async def _add(session: Session, changes: Changes, kind: str, subject: UUID, doc
     own = {"id": document.id, "kind": document.kind, "subject_kind": kind, "subject_id": subject}
     number = await session.one(ADD, **own, **facts)
     terms = weigh(document)
-    changes.contents_added.append({"document": number, "shown": _shown(document), "terms": _encode(terms)})
-    changes.put(number, {}, _spaced(terms, public=EVERYBODY in document.readers))
+    changes.add(number, _shown(document), _encode(terms), _spaced(terms, public=EVERYBODY in document.readers))
 
 
 def _change(changes: Changes, before: Written, document: Document) -> None:

@@ -59,9 +59,10 @@ contents: Final = sa.Table(
 postings: Final = sa.Table(
     "postings",
     metadata,
-    Column("term", TERM, primary_key=True),
-    Column("document", NUMBER, primary_key=True, autoincrement=False),
+    Column("term", TERM, nullable=False),
+    Column("document", NUMBER, autoincrement=False, nullable=False),
     Column("impact", sa.Integer, nullable=False),
+    sa.PrimaryKeyConstraint("term", "document", postgresql_include=["impact"]),
     sa.Index("ix_postings_rank", "term", "impact", "document"),
     sqlite_with_rowid=False,
 )

@@ -65,6 +65,8 @@ def fold(text: str) -> str:
     >>> fold("Éxámen Straße Łódź")
     'examen strasse lodz'
     """
+    if text.isascii():
+        return text.lower().replace("'", "")
     return "".join(map(_plain, unicodedata.normalize("NFKD", text.casefold().translate(_LETTERS)))).translate(_LETTERS)
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import bindparam
 
 from kernel import errors
-from kernel.database import Command, Database, Query
+from kernel.database import Command, Database, Load, Query
 from kernel.database.guards import single_plan
 from kernel.database.plans import query_plan
 from tests.kernel.database.library import (
@@ -167,6 +167,24 @@ async def test_run_many_of_nothing_does_nothing(db: Database) -> None:
     await db.run_many(ADD_BOOK, [])
 
     assert await db.one(COUNT) == 0
+
+
+async def test_load_puts_in_all_or_none(db: Database) -> None:
+    """Rows come in the order that the load names; a row that is there already lets none in."""
+    load = Load(books, "title", "copies", "id", "state")
+    first, second = ("Emma", 2, uuid4(), "new"), ("Faust \\ N", 3, uuid4(), "old")
+
+    with pytest.raises(errors.UniqueViolation):
+        async with db.transaction() as session:
+            await session.load(load, [first, second, first])
+    assert await db.one(COUNT) == 0
+    async with db.transaction() as session:
+        await session.load(load, [])
+        await session.load(load, [first, second])
+
+    shown = Query(sa.select(books.c.title).where(books.c.copies == 3, books.c.state == "old"), str)
+    assert await db.all(shown) == ["Faust \\ N"]
+    assert await db.one(COUNT) == 2
 
 
 async def test_membership_takes_any_number_of_values(db: Database) -> None:

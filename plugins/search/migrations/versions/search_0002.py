@@ -83,7 +83,7 @@ def _create_postings() -> None:
         sa.Column("term", _TERM, nullable=False),
         sa.Column("document", _NUMBER, autoincrement=False, nullable=False),
         sa.Column("impact", sa.Integer, nullable=False),
-        sa.PrimaryKeyConstraint("term", "document", name=op.f("pk_postings")),
+        sa.PrimaryKeyConstraint("term", "document", name=op.f("pk_postings"), postgresql_include=["impact"]),
         sqlite_with_rowid=False,
     )
     op.create_index("ix_postings_rank", "postings", ["term", "impact", "document"])
