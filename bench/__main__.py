@@ -13,7 +13,7 @@ import click
 HERE: Final = Path(__file__).parent
 #: Each is a module of this folder that prints its figures and exits with 1 when a goal is not met.
 MEASUREMENTS: Final = (
-    *("overhead", "cold_start", "many_plugins", "events", "caps", "storm", "verify", "compare"),
+    *("overhead", "cold_start", "many_plugins", "events", "caps", "storm", "verify", "search", "compare"),
     *("chat", "chat_slow", "chat_storm"),
 )
 #: Those that run beside the peers.

@@ -98,6 +98,11 @@ def search_course(number: int) -> SearchCourse:
     )
 
 
+def search_courses(number: int) -> Iterator[SearchCourse]:
+    """Yield *number* courses, the same in every run; none is kept."""
+    return map(search_course, range(1, number + 1))
+
+
 def words_of(kind: str, number: int = 12) -> Sequence[str]:
     """Return words of one of `CLASSES`, each of which stands in about as many documents."""
     return VOCABULARY[CLASSES[kind] : CLASSES[kind] + number]

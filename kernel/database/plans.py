@@ -71,11 +71,15 @@ class Plan(Generic[R]):
     def ordered(self, names: Sequence[str], rows: Sequence[Sequence[object]]) -> list[Sequence[object]]:
         """Return *rows*, whose values stand in the order of *names*, as the driver wants them."""
         places = [names.index(name) for name in self.order]
-        ordered: list[Sequence[object]] = [[row[place] for place in places] for row in rows]
-        for place, process in self.processors:
-            for values in ordered:
-                values[place] = process(values[place])  # type: ignore[index]  # they are lists of ours
-        return ordered
+        if self.processors:
+            processed = [[row[place] for place in places] for row in rows]
+            for place, process in self.processors:
+                for values in processed:
+                    values[place] = process(values[place])
+            return list[Sequence[object]](processed)
+        if places == sorted(places):
+            return list(rows)
+        return list(map(operator.itemgetter(*places), rows))
 
     def _mismatch(self, values: Mapping[str, object]) -> TypeError:
         missing = sorted(set(self.order) - set(values))

@@ -94,22 +94,17 @@ class SearchService:
 
 
 def _hits(rows: Iterable[Row]) -> list[Row]:
-    return sorted((row for row in rows if not row.count), key=lambda row: (row.sorted_by, row.number), reverse=True)
+    hits = (row for row in rows if row.part == matching.HIT)
+    return sorted(hits, key=lambda row: (row.sorted_by, row.number), reverse=True)
 
 
 def _total(rows: Iterable[Row]) -> int:
-    return sum(row.count for row in rows if not row.failed)
+    return sum(row.count for row in rows if row.part == matching.TOTAL)
 
 
 def _counts(facet: str, rows: Iterable[Row]) -> tuple[Count, ...]:
-    """Return how many matches there are with each value, as if the facet had no filter of its own."""
-    counted: dict[str, int] = {}
-    for row in rows:
-        value = getattr(row, facet)
-        if row.count and value and row.failed in (0, FACETS.index(facet) + 1):
-            counted[value] = counted.get(value, 0) + row.count
-    ordered = sorted(counted.items(), key=lambda one: (-one[1], one[0]))
-    return tuple(Count(value=value, count=count) for value, count in ordered)
+    mine = sorted((row for row in rows if row.part == facet), key=lambda row: (-row.count, row.value))
+    return tuple(Count(value=row.value, count=row.count) for row in mine)
 
 
 def _reasons(reading: Reading, impacts: Mapping[str, int], match: Row, asked: Plan) -> list[Reason]:

@@ -22,6 +22,7 @@ T = TypeVar("T")
 Told = Mapping[UUID, Sequence[Document]]
 
 PAGE: Final = 500  # subjects that are marked at once
+WORKERS: Final = 2
 _FIRST: Final = UUID(int=0)
 
 
@@ -78,6 +79,11 @@ class Indexing:
         await self.index()
 
     async def _index_kind(self, kind: str, source: Searchable) -> int:
+        async with asyncio.TaskGroup() as group:  # while one waits for the database, another one thinks
+            workers = [group.create_task(self._work(kind, source)) for _ in range(WORKERS)]
+        return sum(worker.result() for worker in workers)
+
+    async def _work(self, kind: str, source: Searchable) -> int:
         count = 0
         while (claim := await marks.claim(self._ctx.db, kind, self._ctx.clock.now(), self._lease)).subjects:
             told = await self._told(source.documents(claim.subjects))

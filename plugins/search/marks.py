@@ -16,7 +16,7 @@ from kernel import new_id
 from kernel.database import Command, Database, Query, Session, Timestamp
 from plugins.search.tables import changed, documents, sources
 
-BATCH: Final = 50  # subjects
+BATCH: Final = 100  # subjects
 
 
 _NEW: Final = insert(changed).values(

@@ -12,7 +12,7 @@ There are two *spaces* of terms: of documents for everybody, and of those for so
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -55,7 +55,6 @@ _NUMBERS: Final[dict[str, Callable[[Any], ColumnElement[bool]]]] = {
     ),
 }
 _NOTHING: Final[ColumnElement[int]] = sa.literal_column("0", sa.BigInteger())
-_NO_TEXT: Final[ColumnElement[str]] = sa.literal_column("''", sa.Text())
 
 
 class Among(FunctionElement[bool]):
@@ -76,6 +75,9 @@ def _on_sqlite(element: Among, compiler: SQLCompiler, **options: Any) -> str:
     number, numbers = (compiler.process(part, **options) for part in element.clauses)
     return f"({number} IN {numbers})"
 
+
+HIT: Final = "hit"
+TOTAL: Final = "total"
 
 #: A word brings points; a gate lets pass.
 Step = Literal["word", "gate"]
@@ -111,19 +113,15 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """A hit; or, where *count* is more than 0, so many matches that have the same values."""
+    """A hit; or how many matches there are, in all or with one value of a facet."""
 
+    part: str  #: `HIT`, `TOTAL`, or the facet
+    value: str
     count: int
     sorted_by: int
     number: int
     points: int
     shown: bytes
-    #: the place in `FACETS`, counted from 1, of the only filter that these do not pass; 0 where they pass all
-    failed: int
-    kind: str
-    category: str
-    level: str
-    language: str
 
 
 @functools.cache
@@ -134,7 +132,7 @@ def search(shape: Shape) -> Query[Row]:
     facts = _facts(reached, shape).cte("facts").prefix_with("MATERIALIZED")
     matches = _matches(facts, shape).cte("matches").prefix_with("MATERIALIZED")
     page = _page(matches, shape)
-    return Query(sa.union_all(page, _tally(matches)) if shape.tallied else page, Row)
+    return Query(sa.union_all(page, *_tallies(matches)) if shape.tallied else page, Row)
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -199,18 +197,25 @@ def _page(matches: sa.CTE, shape: Shape) -> sa.Select[Any]:
         place = sa.tuple_(_number("after_key"), _number("after_number"))
         chosen = chosen.where(sa.tuple_(matches.c.sorted_by, matches.c.document) < place)
     page = chosen.subquery("page")
+    counted = (_text(HIT).label("part"), _text("").label("value"), _NOTHING.label("count"))
     own = (page.c.sorted_by, page.c.document.label("number"), page.c.points, contents.c.shown)
-    none: list[ColumnElement[Any]] = [_NO_TEXT.label(facet) for facet in FACETS]
-    selected = sa.select(_NOTHING.label("count"), *own, _NOTHING.label("failed"), *none)
-    return selected.join_from(page, contents, contents.c.document == page.c.document)
+    return sa.select(*counted, *own).join_from(page, contents, contents.c.document == page.c.document)
 
 
-def _tally(matches: sa.CTE) -> sa.Select[Any]:
-    values = [matches.c.failed, *(matches.c[facet] for facet in FACETS)]
-    none = (_NOTHING.label(name) for name in ("sorted_by", "number", "points"))
-    shown = sa.cast(_NO_TEXT, sa.LargeBinary).label("shown")
-    columns: Sequence[ColumnElement[Any]] = (sa.func.count().label("count"), *none, shown, *values)
-    return sa.select(*columns).group_by(*values)
+def _tallies(matches: sa.CTE) -> Iterator[sa.Select[Any]]:
+    """Yield how many matches there are, and with each value of each facet as if it had no filter of its own."""
+    yield _tally(TOTAL, _text("")).where(matches.c.failed == _NOTHING).select_from(matches)
+    for place, facet in enumerate(FACETS, 1):
+        value = matches.c[facet]
+        passed = matches.c.failed.in_([0, place])
+        yield _tally(facet, value).where(passed, value != _text("")).group_by(value)
+
+
+def _tally(part: str, value: ColumnElement[str]) -> sa.Select[Any]:
+    none = [_NOTHING.label(name) for name in ("sorted_by", "number", "points")]
+    shown = sa.cast(_text(""), sa.LargeBinary).label("shown")
+    counted: list[ColumnElement[Any]] = [value.label("value"), sa.func.count().label("count"), *none, shown]
+    return sa.select(_text(part).label("part"), *counted)
 
 
 def _way(way: Chain | Halves, number: int, sort: Sort) -> sa.Select[Any]:
@@ -323,6 +328,10 @@ def _walk(term: str, reach: int) -> sa.Select[Any]:
         .subquery()
     )
     return sa.select(best.c.document, best.c.impact)
+
+
+def _text(value: str) -> ColumnElement[str]:
+    return sa.literal_column(f"'{value}'", sa.Text())
 
 
 def _constant(value: int) -> ColumnElement[int]:
