@@ -150,7 +150,7 @@ class Searched:
         for kind, source in indexing.sources().items():
             await indexing.mark_everything(kind, source)
         await indexing.index()
-        while await self.ctx.db.one(marks.WAITING):  # what it does by itself in the background takes part
+        while await self.ctx.db.one(marks.WAITING):  # noqa: ASYNC110 - its own task takes part, and sets no Event
             await asyncio.sleep(0.5)
         return time.perf_counter() - began
 

@@ -16,7 +16,7 @@ from plugins.courses import api, editing, migrations
 from plugins.courses.handlers import Names
 from plugins.courses.personal_data import CoursesPersonalData
 from plugins.courses.renewal import Renewal
-from plugins.courses.searchable import SearchableCourses
+from plugins.courses.searchable import SearchableCourses, SearchableInstructors
 from plugins.courses.service import CourseOffers
 from plugins.courses.settings import CoursesSettings
 from plugins.courses.tables import metadata
@@ -77,6 +77,7 @@ class CoursesPlugin(Plugin[CoursesSettings]):
             Provide(contract.COURSES, lambda: nullcontext(CourseOffers(ctx.db))),
             Provide(PERSONAL_DATA, lambda: nullcontext(CoursesPersonalData(ctx))),
             Provide(SEARCHABLE, lambda: nullcontext(SearchableCourses(ctx.db))),
+            Provide(SEARCHABLE, lambda: nullcontext(SearchableInstructors(ctx.db))),
         )
 
     @hookimpl

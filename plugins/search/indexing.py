@@ -23,6 +23,7 @@ Told = Mapping[UUID, Sequence[Document]]
 
 PAGE: Final = 500  # subjects that are marked at once
 WORKERS: Final = 2
+INSTRUCTOR: Final = "instructor"  #: the kind of subjects that are found by what they teach
 _FIRST: Final = UUID(int=0)
 
 
@@ -49,6 +50,12 @@ class Indexing:
 
     async def index(self) -> int:
         """Index all that is due; return how many subjects that were. A source that fails holds up no other."""
+        count = 0
+        while done := await self._index_each():  # what was indexed may have marked others
+            count += done
+        return count
+
+    async def _index_each(self) -> int:
         count = 0
         for kind, source in self.sources().items():
             try:
@@ -110,7 +117,9 @@ class Indexing:
     async def _write(self, claim: marks.Claim, told: Told) -> None:
         async with self._ctx.db.transaction() as session:
             taken = await claim.take(session, list(told))
-            await store.replace(session, claim.kind, {subject: told[subject] for subject in taken})
+            people = await store.replace(session, claim.kind, {subject: told[subject] for subject in taken})
+            if people and INSTRUCTOR in self.sources() and claim.kind != INSTRUCTOR:
+                await marks.mark(session, INSTRUCTOR, people, self._ctx.clock.now())
 
     async def _mark(self, kind: str, subjects: Sequence[UUID]) -> None:
         async with self._ctx.db.transaction() as session:

@@ -18,7 +18,7 @@ from sqlalchemy.dialects.postgresql import insert  # compiles on SQLite just as 
 from kernel.contracts.search import EVERYBODY, Document, Found
 from kernel.database import Command, Load, Query, Session
 from plugins.search.tables import contents, documents, postings, slips
-from plugins.search.weighing import RESTRICTED, weigh, worth_guessing
+from plugins.search.weighing import RESTRICTED, TEACHES, weigh, worth_guessing
 from plugins.search.words import deletions
 
 UNKNOWN: Final = -1
@@ -115,6 +115,7 @@ class Changes(msgspec.Struct, frozen=True):
     postings_put: list[dict[str, object]]
     postings_removed: list[dict[str, object]]
     words: set[str]
+    people: set[UUID]  #: who teach what is another now: they are found by it
 
     def put(self, number: int, before: Mapping[str, int], after: Mapping[str, int]) -> None:
         """Note how the postings of a document differ."""
@@ -122,19 +123,29 @@ class Changes(msgspec.Struct, frozen=True):
         self.postings_put.extend({"term": term, "document": number, "impact": impact} for term, impact in put)
         self.postings_removed.extend({"of_term": term, "of_document": number} for term in before.keys() - after.keys())
         self._learn(after.keys() - before.keys())
+        self._name(before)
+        self._name(after)
 
     def add(self, number: int, shown: bytes, terms: bytes, told: Mapping[str, int]) -> None:
         """Note what there is of a new document."""
         self.contents_added.append((number, shown, terms))
         self.postings_added.extend((term, number, impact) for term, impact in told.items())
         self._learn(told)
+        self._name(told)
+
+    def _name(self, terms: Iterable[str]) -> None:
+        plain = (term.removeprefix(RESTRICTED) for term in terms)
+        self.people.update(UUID(term.removeprefix(TEACHES)) for term in plain if term.startswith(TEACHES))
 
     def _learn(self, terms: Iterable[str]) -> None:
         self.words.update(plain for term in terms if worth_guessing(plain := term.removeprefix(RESTRICTED)))
 
 
-async def replace(session: Session, kind: str, told: Mapping[UUID, Sequence[Document]]) -> None:
-    """Put the documents told of each subject in the place of what is known of it."""
+async def replace(session: Session, kind: str, told: Mapping[UUID, Sequence[Document]]) -> set[UUID]:
+    """Put the documents told of each subject in the place of what is known of it.
+
+    Return the people who teach something of which other words are known now.
+    """
     known = {(one.kind, one.id): one for one in await session.all(KNOWN, of_kind=kind, subjects=list(told))}
     changes = nothing()
     for subject, of_subject in told.items():
@@ -148,11 +159,12 @@ async def replace(session: Session, kind: str, told: Mapping[UUID, Sequence[Docu
     for gone in known.values():
         take_out(changes, gone.number, gone.postings)
     await write(session, changes)
+    return changes.people
 
 
 def nothing() -> Changes:
     """Return changes to which something may be added."""
-    return Changes([], [], [], [], [], [], [], set())
+    return Changes([], [], [], [], [], [], [], set(), set())
 
 
 def take_out(changes: Changes, number: int, had: Mapping[str, int]) -> None:

@@ -80,6 +80,33 @@ async def test_a_new_name_of_a_teacher_is_found(deploy: Deploy) -> None:
     assert not await _total(deployment.client(), "Adaeze")
 
 
+async def test_who_teaches_is_found_while_something_of_it_can_be_seen(deploy: Deploy) -> None:
+    """By the name, and by what is taught; not while there is only a draft, and no more when it is archived."""
+    deployment = await deploy("courses", "search", plugins=[teller.teller_of(ProfileChanged)])
+    teacher = new_id()
+    school = School(deployment, deployment.client("instructor", user=teacher), deployment.client("admin"))
+    await teller.tell(deployment, ProfileChanged(user_id=teacher, display_name="Adaeze", locale="en", time_zone="UTC"))
+    draft = await school.draft(title="Beekeeping")
+    await indexed(deployment)
+    assert await _instructors(deployment.client(), "adaeze") == []
+
+    course = await school.published(title="Sailing")
+    await indexed(deployment)
+    assert await _instructors(deployment.client(), "adaeze") == [(str(teacher), "Adaeze")]
+    assert await _instructors(deployment.client(), "sailing") == [(str(teacher), "Adaeze")]
+    assert await _instructors(deployment.client(), "beekeeping") == []
+
+    await school.admin.call("POST", f"/api/v1/courses/{course['id']}/archive", {"reason": "over"})
+    await indexed(deployment)
+    assert await _instructors(deployment.client(), "adaeze") == []
+    assert draft["status"] == "draft"
+
+
+async def _instructors(client: Client, text: str) -> list[tuple[str, str]]:
+    found = await client.call("GET", PATH, params={"q": f"{text} ", "kind": "instructor"})
+    return [(item["id"], item["title"]) for item in found["items"]]
+
+
 async def _total(client: Client, text: str) -> int:
     found = await client.call("GET", PATH, params={"q": text})
     total: int = found["total"]
