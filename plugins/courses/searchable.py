@@ -138,7 +138,7 @@ def _instructor(user_id: UUID, taught: Sequence[CourseDocument]) -> Document:
         id=user_id,
         kind="instructor",
         title=name,
-        path=f"/api/v1/courses?instructor={user_id}",
+        path=f"/instructors/{user_id}",
         readers=(EVERYBODY,),
         text=" ".join(course.title for course in taught),
         words=tuple(sorted({course.category for course in taught if course.category})),

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import click
 
-from kernel import Context, EventHandler, Manifest, Migrations, Plugin, Provide, Route, hookimpl
+from kernel import Context, EventHandler, Manifest, Migrations, Plugin, Provide, Route, hookimpl, web
 from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.search import SEARCH
-from plugins.search import commands, migrations
+from plugins.search import commands, migrations, pages
 from plugins.search.api import SearchApi
 from plugins.search.finding import SearchService
 from plugins.search.handlers import Changes
@@ -51,6 +51,10 @@ class SearchPlugin(Plugin[SearchSettings]):
     @hookimpl
     def routes(self, ctx: Context[SearchSettings]) -> Iterable[Route]:
         return SearchApi(ctx).routes()
+
+    @hookimpl
+    def pages(self, ctx: Context[SearchSettings]) -> Iterable[web.PageDeclaration]:
+        return pages.declarations(ctx)
 
     @hookimpl
     def lifespan(self, ctx: Context[SearchSettings]) -> AbstractAsyncContextManager[None]:

@@ -95,7 +95,7 @@ class SearchApi:
     async def find(self, request: Request, query: SearchQuery) -> Answer[SearchPage]:
         """Search courses, lessons and whatever else plugins let be found, with filters and counts."""
         results = await self._search.find(request.caller, query.asked())
-        found = _page(results, query)
+        found = page_of(results, query)
         if found.next is None:
             return Answer(found)
         following = request.http.rel_url.update_query(cursor=found.next)
@@ -106,7 +106,8 @@ class SearchApi:
         return list(await self._search.suggest(request.caller, query.q, query.limit))
 
 
-def _page(results: Results, query: SearchQuery) -> SearchPage:
+def page_of(results: Results, query: SearchQuery) -> SearchPage:
+    """Return the results as a page, with the cursor of the following one."""
     rows = [*results.hits, *results.hits[-1:]] if results.next else results.hits
     found = page(rows, query, lambda hit: results.next)
     return SearchPage(
