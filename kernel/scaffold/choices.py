@@ -142,6 +142,13 @@ CONTRIBUTED: Final = (
         kit="ChatFilterContract",
         summary="judges what people say in rooms before it is stored",
     ),
+    Contributed(
+        name="searchable",
+        constant="SEARCHABLE",
+        contract="search",
+        kit="SearchableContract",
+        summary="lets something be found",
+    ),
 )
 
 #: What every new plugin contributes without being asked, because it has a table of people's notes.

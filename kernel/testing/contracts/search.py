@@ -1,8 +1,10 @@
-"""The kit of `search/1`: what is found, counted and suggested, and by whom."""
+"""The kits of `search/1` and `searchable/1`: what is found, counted and suggested, by whom, and what can be."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from kernel import Principal, new_id
@@ -13,10 +15,13 @@ from kernel.contracts.search import (
     Query,
     Results,
     Search,
+    Searchable,
     Teacher,
     permitted,
     person,
 )
+
+PATIENCE: Final = 10.0  # seconds that a source may take
 
 
 class SearchHarness(Protocol):
@@ -180,3 +185,77 @@ async def _find(harness: SearchHarness, text: str, **asked: Any) -> Results:
 
 async def _titles(harness: SearchHarness, text: str) -> list[str]:
     return [hit.found.title for hit in (await _find(harness, text)).hits]
+
+
+class SearchableHarness(Protocol):
+    """What the kit needs beside the source itself."""
+
+    @property
+    def searchable(self) -> Searchable:
+        """The source."""
+        ...
+
+    async def known(self) -> Sequence[UUID]:
+        """Return at least three subjects that have documents, in whatever order; the source has no others."""
+        ...
+
+
+class SearchableContract:
+    """Supply the fixture `harness`: a `SearchableHarness` of a source that nobody has asked yet."""
+
+    async def test_subjects_are_told_once_and_in_order(self, harness: SearchableHarness) -> None:
+        """In pages of any size: a rebuild goes through them while others come and go."""
+        known = sorted(await harness.known())
+        assert len(known) >= 3
+
+        for limit in (1, 2, 500):
+            found: list[UUID] = []
+            while told := await _subjects(harness, found[-1] if found else None, limit):
+                assert len(told) <= limit
+                found.extend(told)
+            assert found == known
+
+    async def test_documents_are_told_of_those_that_have_any(self, harness: SearchableHarness) -> None:
+        """Of several at once, and of none that nobody knows."""
+        known = await harness.known()
+
+        told = await _documents(harness, [*known, new_id()])
+
+        assert set(told) == set(known)
+        assert all(told.values())
+        assert await _documents(harness, []) == {}
+        assert await _documents(harness, [new_id()]) == {}
+
+    async def test_documents_can_be_shown(self, harness: SearchableHarness) -> None:
+        """Each has a title, a place to go to and readers; no two of a kind have one id."""
+        told = await _documents(harness, await harness.known())
+        documents = [document for of_subject in told.values() for document in of_subject]
+
+        assert harness.searchable.kind
+        assert len({(one.kind, one.id) for one in documents}) == len(documents)
+        for one in documents:
+            assert one.title.strip()
+            assert one.kind
+            assert one.path.startswith("/")
+            assert one.readers
+            assert all(reader == EVERYBODY or reader.startswith(("person:", "permission:")) for reader in one.readers)
+
+    async def test_asking_changes_nothing(self, harness: SearchableHarness) -> None:
+        """The same is told again, also at once: what is told the same is not written anew."""
+        known = await harness.known()
+
+        first = await _documents(harness, known)
+        found = await asyncio.gather(*(_documents(harness, known) for _ in range(5)))
+
+        assert all(told == first for told in found)
+
+
+async def _subjects(harness: SearchableHarness, after: UUID | None, limit: int) -> Sequence[UUID]:
+    async with asyncio.timeout(PATIENCE):
+        return await harness.searchable.subjects(after, limit)
+
+
+async def _documents(harness: SearchableHarness, subjects: Sequence[UUID]) -> dict[UUID, tuple[Document, ...]]:
+    async with asyncio.timeout(PATIENCE):
+        told = await harness.searchable.documents(subjects)
+    return {subject: tuple(documents) for subject, documents in told.items()}
