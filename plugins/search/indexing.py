@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final, TypeVar
 from uuid import UUID
 
-from kernel import Context, errors
+from kernel import Context, errors, failpoint
 from kernel.contracts.search import SEARCHABLE, Document, Searchable
 from plugins.search import marks, store
 from plugins.search.settings import SearchSettings
@@ -23,6 +23,7 @@ Told = Mapping[UUID, Sequence[Document]]
 
 PAGE: Final = 500  # subjects that are marked at once
 WORKERS: Final = 2
+WRITTEN: Final = failpoint("search.written")  # but not committed
 INSTRUCTOR: Final = "instructor"  #: the kind of subjects that are found by what they teach
 _FIRST: Final = UUID(int=0)
 
@@ -120,6 +121,7 @@ class Indexing:
             people = await store.replace(session, claim.kind, {subject: told[subject] for subject in taken})
             if people and INSTRUCTOR in self.sources() and claim.kind != INSTRUCTOR:
                 await marks.mark(session, INSTRUCTOR, people, self._ctx.clock.now())
+            await WRITTEN()
 
     async def _mark(self, kind: str, subjects: Sequence[UUID]) -> None:
         async with self._ctx.db.transaction() as session:
