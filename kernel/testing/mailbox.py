@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +27,9 @@ class ReceivedMail:
     headers: dict[str, str]
 
 
+_CODE: Final = re.compile(r"\b\d{6}\b")
+
+
 class Mailbox:
     """What the server has received, oldest first."""
 
@@ -45,6 +49,13 @@ class Mailbox:
                         self._taken.add(number)
                         return message
                 await self._arrived.wait()
+
+    async def code(self, to: str, *, timeout: float = PATIENCE) -> str:  # noqa: ASYNC109
+        """Return the code of six digits in the oldest mail to *to* that has one; mails before it are passed over."""
+        while True:
+            found = _CODE.search((await self.next(to, timeout=timeout)).text)
+            if found:
+                return found.group()
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Take one message; aiosmtpd calls this."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -13,7 +12,6 @@ if TYPE_CHECKING:
     from kernel.testing.deployment import Deployment
 
 ADMINISTRATOR: Final = "administrator@lyceum.test"
-_CODE: Final = re.compile(r"\b\d{6}\b")
 
 
 class People:
@@ -43,10 +41,7 @@ class People:
 
     async def _tokens(self, email: str) -> Any:
         challenge = await self._post("codes", {"email": email}, expect=202)
-        message = await self._deployment.mailbox.next(to=email)
-        code = _CODE.search(message.text)
-        assert code, f"no code of six digits in: {message.text}"
-        answer = {"challenge_id": challenge["challenge_id"], "code": code.group()}
+        answer = {"challenge_id": challenge["challenge_id"], "code": await self._deployment.mailbox.code(email)}
         return await self._post("sessions", answer, expect=201)
 
     async def _post(self, path: str, body: object, *, expect: int) -> Any:

@@ -33,7 +33,13 @@ _PLACEHOLDER: Final = re.compile(r"{([^}]*)}")
 SECTIONS: Final = {"http": {"unsafe_rate": "1000000/minute"}}
 
 #: Placeholders of public objects: there is nothing to be hidden.
-PUBLIC: Final = frozenset({"GET /api/v1/users/{user_id}", "GET /instructors/{person}"})
+PUBLIC: Final = frozenset(
+    {
+        "GET /api/v1/users/{user_id}",
+        "GET /instructors/{person}",
+        "PUT /api/v1/notifications/preferences/{kind}",
+    }
+)
 #: Of two routes that end the same object the one that its owner does not call here.
 OTHER_ENDS: Final = frozenset(
     {
@@ -206,6 +212,7 @@ async def furnish(deployment: Deployment) -> dict[str, Owned]:
         "courses": Owned(teacher, course),
         "enrollments.courses": Owned(teacher, {"course_id": draft["id"]}),
         "enrollments.purchases": Owned(teacher, {"purchase_id": bought["purchase_id"]}),
+        "notifications": Owned(teacher, {"notice_id": await notice(teacher)}),
         "privacy.erasures": Owned(admin, {"erasure_id": await erasure(deployment)}),
         "privacy.exports": Owned(teacher, {"export_id": await export(teacher)}),
     }
@@ -230,6 +237,14 @@ async def room(deployment: Deployment, teacher: Client, course: str) -> JSON:
         "held_id": (await teacher.call("GET", f"{path}/held"))["items"][0]["id"],
         "report_id": (await teacher.call("GET", f"{path}/reports"))["items"][0]["id"],
     }
+
+
+async def notice(client: Client) -> str:
+    """Return the id of the first notice that the person gets."""
+    async with asyncio.timeout(20):
+        while not (found := (await client.call("GET", "/api/v1/notifications"))["items"]):  # noqa: ASYNC110  # it tells nobody
+            await asyncio.sleep(0.1)
+    return str(found[-1]["id"])
 
 
 async def erasure(deployment: Deployment) -> str:

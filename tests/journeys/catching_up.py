@@ -169,6 +169,15 @@ STORIES: Final = (
         rows=50,
     ),
     Story(
+        plugin="notifications",
+        needs=("mail",),
+        settings={"mail": {"delivery": "mailbox"}},
+        event=_name,
+        kinds=(ProfileChanged,),
+        kept="SELECT user_id, display_name, locale FROM contacts",
+        rows=50,
+    ),
+    Story(
         plugin="audit",
         event=_act,
         kinds=(ActRecorded,),

@@ -1,0 +1,291 @@
+"""People are told of what concerns them, once, in the tray and by mail, in their language."""
+
+from __future__ import annotations
+
+import asyncio
+import tomllib
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+import plugins.notifications
+from kernel import Event, new_id
+from kernel.contracts.chat import MemberMentioned, MessageAnswered, MessageRemoved
+from kernel.contracts.payments import ChargeRefunded, PurchaseCharged, VoucherRedeemed
+from kernel.testing import teller
+from kernel.testing.deploying import Deploy
+from kernel.testing.failing import Failing
+from plugins.notifications.kinds import KINDS, Facts
+from plugins.notifications.telling import NEW, Telling
+from plugins.notifications.wording import wordings
+from tests.plugins.notifications.people import PATH, House, enrolled, open_house, registered, tray
+
+FACTS: Facts = {"course": "Knots", "author": "Bo", "amount": 1900, "currency": "EUR", "excerpt": "hi"}
+
+
+def paid(user: UUID, course: UUID) -> PurchaseCharged:
+    return PurchaseCharged(
+        purchase_id=new_id(), charge_id=new_id(), user_id=user, course_id=course, amount=1900, currency="EUR"
+    )
+
+
+def mentioned(user: UUID, course: UUID, *, author: UUID | None = None, excerpt: str = "Look here") -> MemberMentioned:
+    return MemberMentioned(
+        user_id=user, room_id=new_id(), course_id=course, offset=7, author=author or new_id(), excerpt=excerpt
+    )
+
+
+async def test_whoever_registers_is_welcomed(deploy: Deploy) -> None:
+    """In the tray, and by a mail that says where to go and how to get fewer of them."""
+    house = await open_house(deploy)
+    client = house.deployment.client("student")
+    assert client.user is not None
+
+    await house.tell(registered(client.user))
+
+    mail = await house.mail()
+    assert mail.subject == "Welcome to Lyceum"
+    assert mail.text.startswith("Hello Ada,\n\nYour account is there.")
+    assert f"{house.deployment.url}/api/v1/notifications/preferences" in mail.text
+    (notice,) = await tray(client)
+    assert (notice["kind"], notice["title"], notice["read"], notice["mail"]) == (
+        *("welcome", "Welcome to Lyceum", False, "sent"),
+    )
+
+
+async def test_each_kind_tells_its_facts(deploy: Deploy) -> None:
+    """With the names of courses, and amounts as people write them."""
+    house = await open_house(deploy)
+    client = await house.person()
+    assert client.user is not None
+    course = house.course("Knots {and} sails")
+    person = {"user_id": client.user, "course_id": course}
+    charge = {"purchase_id": new_id(), "charge_id": new_id(), "amount": 1900, "currency": "EUR"}
+    answer = {"room_id": new_id(), "offset": 7, "reply_to": 3, "author": new_id(), "excerpt": "By {the} sun"}
+    told: tuple[Event, ...] = (
+        enrolled(client.user, course),
+        PurchaseCharged(**person, **charge),  # type: ignore[arg-type]
+        ChargeRefunded(**person, **charge, reason="late"),  # type: ignore[arg-type]
+        VoucherRedeemed(user_id=client.user, voucher_id=new_id(), batch_id=new_id(), amount=500, currency="EUR"),
+        mentioned(client.user, course),
+        MessageAnswered(**person, **answer),  # type: ignore[arg-type]
+    )
+
+    for event in told:
+        await house.tell(event)
+
+    newest_first = [(one["kind"], one["title"], one["text"]) for one in await tray(client)]
+    assert newest_first[:-1] == [
+        ("answer", "Somebody answered you in Knots {and} sails", "By {the} sun"),
+        ("mention", "Somebody mentioned you in Knots {and} sails", "Look here"),
+        ("voucher", "Your voucher was redeemed", "It brought you 5.00 EUR."),
+        (
+            "refund",
+            "Money came back for Knots {and} sails",
+            "19.00 EUR that you paid for Knots {and} sails are in your wallet again.",
+        ),
+        (
+            "purchase",
+            "You bought Knots {and} sails",
+            "19.00 EUR were taken from your wallet for Knots {and} sails.",
+        ),
+        ("enrolled", "You are enrolled in Knots {and} sails", "Knots {and} sails is open to you now."),
+    ]
+    assert await house.mails() == 7
+
+
+async def test_everybody_is_told_in_their_language(deploy: Deploy) -> None:
+    """Or in English, where nobody has written theirs; the tray is in it too."""
+    house = await open_house(deploy)
+    german = await house.person("eva@example.org", locale="de-AT", name="Eva")
+    other = await house.person("aki@example.org", locale="ja", name="Aki")
+    course = house.course("Knoten")
+
+    await house.tell(enrolled(german.user, course), enrolled(other.user, course))
+
+    assert (await house.mail("eva@example.org")).subject == "Sie sind eingeschrieben: Knoten"
+    assert (await tray(german))[0]["title"] == "Sie sind eingeschrieben: Knoten"
+    assert (await house.mail("aki@example.org")).subject == "You are enrolled in Knoten"
+
+
+def test_every_kind_has_words_in_every_locale() -> None:
+    """And each can be told of with the facts that there are."""
+    folder = Path(plugins.notifications.__file__).parent / "locales"
+    assert {file.stem for file in folder.glob("*.toml")} == set(wordings())
+    for locale, words in wordings().items():
+        assert set(words.kinds) == {kind.name for kind in KINDS}, locale
+        for kind in KINDS:
+            told = words.notice(kind.name, FACTS, "Lyceum")
+            assert told.title.strip()
+            assert told.text.strip()
+        tomllib.loads((folder / f"{locale}.toml").read_text(encoding="utf-8"))
+
+
+async def test_order_of_events_does_not_matter(deploy: Deploy) -> None:
+    """Somebody is enrolled before it is heard that the person registered: told of when they can be reached."""
+    house = await open_house(deploy)
+    client = house.deployment.client("student")
+    assert client.user is not None
+    await house.tell(enrolled(client.user, house.course()))
+    assert await tray(client) == []
+
+    await house.tell(registered(client.user))
+
+    subjects = {(await house.mail()).subject for _ in range(2)}
+    assert subjects == {"Welcome to Lyceum", "You are enrolled in Knots"}
+    assert {one["kind"] for one in await tray(client)} == {"welcome", "enrolled"}
+
+
+async def test_nobody_gets_two_mails_of_one_event(deploy: Deploy, failing: Failing) -> None:
+    """Neither where it breaks off in the middle, nor where several are at it."""
+    house = await open_house(deploy)
+    client = await house.person()
+    failing.arm("plugins.notifications.telling.TOLD", "raise|once")
+    course = house.course()
+
+    await house.tell(*(enrolled(client.user, course) for _ in range(5)))
+    telling = house.deployment.platform.context("notifications").own(Telling)
+    await asyncio.gather(*(telling.tell() for _ in range(4)))
+
+    assert await house.mails() == 6
+    assert len(await tray(client)) == 6
+
+
+async def test_notice_that_several_found_new_is_told_by_one(deploy: Deploy, failing: Failing) -> None:
+    """Each has read it before any of them told it."""
+    house = await open_house(deploy, look_every=600)
+    client = await house.person()
+    failing.arm("plugins.notifications.telling.TOLD", "raise")
+    await house.tell(enrolled(client.user, house.course()))
+    ctx = house.deployment.platform.context("notifications")
+    (found,) = await ctx.db.all(NEW, after=UUID(int=0))
+    failing.arm("plugins.notifications.telling.TOLD", "raise|skip:1000")
+    telling = ctx.own(Telling)
+
+    await asyncio.gather(*(telling.tell_one(found, {"course": "Knots", "course_id": "1"}) for _ in range(5)))
+
+    assert await house.mails() == 2
+    assert [one["kind"] for one in await tray(client)] == ["enrolled", "welcome"]
+
+
+async def test_old_news_is_none(deploy: Deploy) -> None:
+    """Where the plugin hears of it late, as when it was off."""
+    house = await open_house(deploy, stale_hours=1)
+    client = await house.person()
+    ctx = house.deployment.platform.context(teller.NAME)
+    async with ctx.db.transaction() as session:
+        house.deployment.clock.advance(-7200)
+        await ctx.events.publish(session, enrolled(client.user, house.course()))
+        house.deployment.clock.advance(7200)
+    await house.told()
+
+    assert [one["kind"] for one in await tray(client)] == ["welcome"]
+
+
+async def test_who_does_not_want_mails_of_a_kind_gets_none(deploy: Deploy) -> None:
+    """The tray has the notice nevertheless, and says why there was no mail."""
+    house = await open_house(deploy)
+    client = await house.person()
+    await client.call("PUT", f"{PATH}/preferences/enrolled", {"mail": False})
+    assert (await client.call("GET", f"{PATH}/preferences"))["enrolled"] == {"mail": False}
+
+    await house.tell(enrolled(client.user, house.course()))
+
+    assert await house.mails() == 1
+    assert (await tray(client))[0]["mail"] == "declined"
+    await client.call("PUT", f"{PATH}/preferences/enrolled", {"mail": True})
+    await house.tell(enrolled(client.user, house.course()))
+    assert await house.mails() == 2
+    await client.call("PUT", f"{PATH}/preferences/nonsense", {"mail": True}, expect=404)
+
+
+async def test_nobody_gets_more_than_so_many_mails_in_a_day(deploy: Deploy) -> None:
+    """What is more stays in the tray; the next day there are mails again."""
+    house = await open_house(deploy, mails_per_day=3)
+    client = await house.person()
+    for _ in range(4):
+        await house.tell(enrolled(client.user, house.course()))
+
+    assert [one["mail"] for one in await tray(client)] == ["capped", "capped", "sent", "sent", "sent"]
+    house.deployment.clock.advance(24 * 3600 + 1)
+    await house.tell(enrolled(client.user, house.course()))
+
+    assert (await tray(client))[0]["mail"] == "sent"
+    assert await house.mails() == 4
+
+
+async def test_what_is_read_is_counted_no_more(deploy: Deploy) -> None:
+    """One by one, or all up to one; nobody reads for another."""
+    house = await open_house(deploy)
+    client, other = await house.person(), await house.person("bo@example.org", name="Bo")
+    for _ in range(3):
+        await house.tell(enrolled(client.user, house.course()))
+    newest, middle, *_ = await tray(client)
+    assert await client.call("GET", f"{PATH}/unread") == {"count": 4, "more": False}
+
+    await client.call("POST", f"{PATH}/{newest['id']}/read")
+    await other.call("POST", f"{PATH}/{middle['id']}/read", expect=404)
+    await other.call("POST", f"{PATH}/{middle['id']}/read-up-to", expect=404)
+    assert (await client.call("GET", f"{PATH}/unread"))["count"] == 3
+    await client.call("POST", f"{PATH}/{middle['id']}/read-up-to")
+
+    assert (await client.call("GET", f"{PATH}/unread"))["count"] == 0
+    assert all(one["read"] for one in await tray(client))
+    assert (await other.call("GET", f"{PATH}/unread"))["count"] == 1
+
+
+async def test_what_a_message_said_that_is_gone_is_told_no_more(deploy: Deploy) -> None:
+    """Its notice goes with it."""
+    house = await open_house(deploy)
+    client = await house.person()
+    assert client.user is not None
+    event = mentioned(client.user, house.course(), excerpt="a secret")
+    await house.tell(event)
+    assert (await tray(client))[0]["text"] == "a secret"
+
+    await house.tell(MessageRemoved(room_id=event.room_id, course_id=event.course_id, offset=event.offset))
+
+    assert [one["kind"] for one in await tray(client)] == ["welcome"]
+
+
+@pytest.mark.parametrize("amount", [0, 5, 1900, 10**12])
+def test_money_is_written_as_its_currency_is_counted(amount: int) -> None:
+    """In hundredths, mostly."""
+    assert wordings()["en"].notice("voucher", {"amount": amount, "currency": "EUR"}, "").text == (
+        f"It brought you {amount // 100}.{amount % 100:02} EUR."
+    )
+    assert wordings()["en"].notice("voucher", {"amount": amount, "currency": "JPY"}, "").text == (
+        f"It brought you {amount} JPY."
+    )
+
+
+async def test_pages_of_the_tray_show_everything_once(deploy: Deploy) -> None:
+    """The newest first."""
+    house = await open_house(deploy)
+    client = await house.person()
+    for _ in range(4):
+        await house.tell(enrolled(client.user, house.course()))
+
+    seen, cursor = [], ""
+    while True:
+        params = {"limit": "2", **({"cursor": cursor} if cursor else {})}
+        found = await client.call("GET", PATH, params=params)
+        seen += [one["id"] for one in found["items"]]
+        cursor = found["next"]
+        if not cursor:
+            break
+
+    assert len(seen) == len(set(seen)) == 5
+    assert seen == sorted(seen, reverse=True)
+
+
+async def test_house_of_many(deploy: Deploy) -> None:
+    """Each is told of their own only."""
+    house: House = await open_house(deploy)
+    people = [await house.person(f"p{number}@example.org", name=f"P{number}") for number in range(3)]
+    course = house.course()
+
+    await house.tell(*(enrolled(one.user, course) for one in people[:2]))
+
+    assert [len(await tray(one)) for one in people] == [2, 2, 1]
