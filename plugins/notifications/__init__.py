@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import ClassVar
 
-from kernel import Context, EventHandler, Manifest, Migrations, Plugin, Provide, Route, hookimpl
+from kernel import Context, EventHandler, Manifest, Migrations, Plugin, Provide, Route, hookimpl, web
 from kernel.contracts.courses import COURSES
 from kernel.contracts.mail import MAIL, MailRequested
 from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS
-from plugins.notifications import migrations
+from plugins.notifications import migrations, pages
 from plugins.notifications.api import NotificationsApi
 from plugins.notifications.handlers import Handlers
 from plugins.notifications.personal_data import NotificationsPersonalData
@@ -52,6 +52,10 @@ class NotificationsPlugin(Plugin[NotificationsSettings]):
     @hookimpl
     def routes(self, ctx: Context[NotificationsSettings]) -> Iterable[Route]:
         return NotificationsApi(ctx).routes()
+
+    @hookimpl
+    def pages(self, ctx: Context[NotificationsSettings]) -> Iterable[web.PageDeclaration]:
+        return pages.declarations(ctx)
 
     @hookimpl
     def lifespan(self, ctx: Context[NotificationsSettings]) -> AbstractAsyncContextManager[None]:

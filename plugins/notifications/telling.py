@@ -142,7 +142,7 @@ class Telling:
             name=notice.display_name,
             link=deployment.public_url + path_of(notice.kind, facts),
             place=deployment.name,
-            preferences=f"{deployment.public_url}/api/v1/notifications/preferences",
+            preferences=f"{deployment.public_url}/notifications",
         )
         return Message(to=notice.email, subject=" ".join(told.title.split()), text=text)
 

@@ -126,6 +126,14 @@ async def written_to(deployment: Deployment, user: UUID, word: str) -> Somebody:
     return _somebody(user, word, erased=(word,))
 
 
+async def told(deployment: Deployment, user: UUID, word: str) -> Somebody:
+    email = f"{word}@example.org"
+    event = UserRegistered(user_id=user, email=email, display_name=word, locale="en", roles=("student",))
+    await teller.tell(deployment, event)
+    await deployment.settle()
+    return _somebody(user, email, word, erased=(word,))
+
+
 async def topped_up(deployment: Deployment, user: UUID, word: str) -> Somebody:
     amount = 770_000 + next(_numbers)
     body = {"credit": "refundable", "amount": amount, "reason": word}
@@ -169,6 +177,7 @@ CONTRIBUTORS: Final[Mapping[str, Contributor]] = {
     "courses": Contributor(teaching),
     "enrollments": Contributor(enrolled, ("payments",), (InMemoryCoursesPlugin,)),
     "mail": Contributor(written_to),
+    "notifications": Contributor(told, ("mail",)),
     "payments": Contributor(topped_up, (), (InMemoryCoursesPlugin,)),
     "privacy": Contributor(exported, ("auth", "mail")),
     "search": Contributor(found, (), (ShelfPlugin,)),

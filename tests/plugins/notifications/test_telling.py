@@ -47,7 +47,7 @@ async def test_whoever_registers_is_welcomed(deploy: Deploy) -> None:
     mail = await house.mail()
     assert mail.subject == "Welcome to Lyceum"
     assert mail.text.startswith("Hello Ada,\n\nYour account is there.")
-    assert f"{house.deployment.url}/api/v1/notifications/preferences" in mail.text
+    assert f"{house.deployment.url}/notifications\n" in mail.text
     (notice,) = await tray(client)
     assert (notice["kind"], notice["title"], notice["read"], notice["mail"]) == (
         *("welcome", "Welcome to Lyceum", False, "sent"),
