@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Final, Protocol
+from typing import Annotated, ClassVar, Final, Protocol
 from uuid import UUID
 
 import msgspec
@@ -71,6 +71,18 @@ class UserEnrolled(Event, frozen=True, kw_only=True):
     course_id: UUID
     grant_id: UUID
     source: str
+
+
+class GrantWaits(Event, frozen=True, kw_only=True):
+    """A person was given access that begins only at *starts_at*; `UserEnrolled` follows once it counts."""
+
+    name: ClassVar[str] = "enrollments.grant_waits.v1"
+    key: ClassVar[str] = "user_id"
+    user_id: UUID
+    course_id: UUID
+    grant_id: UUID
+    source: str
+    starts_at: Annotated[datetime, msgspec.Meta(tz=True)]  #: in UTC
 
 
 class AccessEnded(Event, frozen=True, kw_only=True):

@@ -48,6 +48,7 @@ class EnrollmentsPlugin(Plugin[EnrollmentsSettings]):
             ActRecorded,
             contract.AccessEnded,
             contract.GrantRevoked,
+            contract.GrantWaits,
             contract.PurchaseFailed,
             contract.UserEnrolled,
         ),

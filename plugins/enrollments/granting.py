@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam
 
 from kernel import Context, problems
-from kernel.contracts.enrollments import AccessEnded, GrantRevoked, UserEnrolled
+from kernel.contracts.enrollments import AccessEnded, GrantRevoked, GrantWaits, UserEnrolled
 from kernel.database import Command, Query, Session
 from plugins.enrollments.access import GRANT_COLUMNS, Grant, State, why
 from plugins.enrollments.purchases import REVOKED
@@ -95,7 +95,8 @@ TELL_END: Final = Command(sa.update(grants).where(_ID, _UNENDED).values(ended_at
 class Granting:
     """Changes grants inside the caller's transaction.
 
-    `UserEnrolled` is told whenever a grant begins to count, `AccessEnded` when the last one that was told of is gone.
+    `UserEnrolled` is told whenever a grant begins to count, `GrantWaits` before that of one that begins later, and
+    `AccessEnded` when the last one whose beginning was told of is gone.
     """
 
     def __init__(self, ctx: Context[EnrollmentsSettings]) -> None:
@@ -104,7 +105,7 @@ class Granting:
         self._seats = ctx.own(Seats)
 
     async def give(self, session: Session, grant: Grant, granted_by: UUID) -> None:
-        """Store a new grant, with a seat unless it is staff's; one that begins later is told of when it does.
+        """Store a new grant, with a seat unless it is staff's; of one that begins later it is told that it waits.
 
         Raises:
             CourseFull: every seat is taken.
@@ -118,8 +119,7 @@ class Granting:
         )
         if grant.source != "staff":
             await self._seats.take(session, grant.course_id, grant.user_id)
-        if not begins_later:
-            await self._enrolled(session, grant)
+        await (self._waits if begins_later else self._enrolled)(session, grant)
 
     async def revoke(self, session: Session, grant: Grant, reason: str) -> State:
         """End *grant* for good; one that is revoked already stays as it is. Return the state that it was in."""
@@ -203,4 +203,14 @@ class Granting:
 
     async def _enrolled(self, session: Session, grant: Grant) -> None:
         told = UserEnrolled(user_id=grant.user_id, course_id=grant.course_id, grant_id=grant.id, source=grant.source)
+        await self._events.publish(session, told)
+
+    async def _waits(self, session: Session, grant: Grant) -> None:
+        told = GrantWaits(
+            user_id=grant.user_id,
+            course_id=grant.course_id,
+            grant_id=grant.id,
+            source=grant.source,
+            starts_at=grant.starts_at.astimezone(UTC),  # it is in whatever zone it was asked for
+        )
         await self._events.publish(session, told)

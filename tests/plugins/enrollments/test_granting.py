@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import timedelta, timezone
 from uuid import UUID
 
 import pytest
 
 from kernel import Plugin
-from kernel.contracts.enrollments import AccessEnded, GrantRevoked, UserEnrolled
+from kernel.contracts.enrollments import AccessEnded, GrantRevoked, GrantWaits, UserEnrolled
 from kernel.contracts.users import USERS, Person
 from kernel.testing import witness
 from kernel.testing.clients import Client
@@ -193,6 +193,50 @@ async def test_time_gives_and_takes_access(deploy: Deploy) -> None:
         assert await reason(shop, student, course) == why
         assert await told(shop) == events
         shop.deployment.clock.advance(3700)
+
+
+async def test_a_grant_that_begins_later_is_told_to_wait(deploy: Deploy) -> None:
+    """Once, when it is given, with its moment in UTC; what is suspended and resumed meanwhile is not given anew."""
+    shop = await open_shop(deploy, witness.witness_of(GrantWaits, UserEnrolled), sweep_every=600)
+    course, student, now = shop.course(), await shop.student(), shop.deployment.clock.now()
+    begins = now + timedelta(hours=1)
+    there = begins.astimezone(timezone(timedelta(hours=14))).isoformat()
+    given = await shop.grant(student, course, source="gift", starts_at=there)
+    for step in ("suspend", "resume"):
+        await shop.change(given["id"], step)
+
+    assert await told(shop) == ["GrantWaits"]
+    (waits,) = shop.deployment.platform.context(witness.NAME).own(witness.Witnessed).events
+    assert student.user is not None
+    assert waits == GrantWaits(
+        user_id=student.user, course_id=course, grant_id=UUID(given["id"]), source="gift", starts_at=begins
+    )
+    assert waits.starts_at.utcoffset() == timedelta(0)
+    shop.deployment.clock.advance(3700)
+    await shop.sweep()
+    assert await told(shop) == ["GrantWaits", "UserEnrolled"]
+
+
+async def test_a_grant_that_counts_does_not_wait(deploy: Deploy) -> None:
+    """Whether it has no beginning, one that has come, or one that is now."""
+    shop = await open_shop(deploy, witness.witness_of(GrantWaits))
+    now = shop.deployment.clock.now()
+    for begins in (None, now, now - timedelta(hours=1)):
+        await shop.grant(await shop.student(), shop.course(), starts_at=begins and begins.isoformat())
+
+    assert await told(shop) == []
+
+
+async def test_a_grant_that_came_to_nothing_does_not_wait(deploy: Deploy) -> None:
+    """Without a seat there is no grant, and nothing is told."""
+    shop = await open_shop(deploy, witness.witness_of(GrantWaits))
+    course, student = shop.course(), await shop.student()
+    await shop.limit(course, 0)
+    body = {"user_id": str(student.user), "course_id": str(course), "reason": "x", "source": "gift"}
+
+    await shop.admin.call("POST", GRANTS, {**body, "starts_at": "2998-01-01T00:00:00Z"}, expect=409)
+
+    assert await told(shop) == []
 
 
 async def test_access_that_never_began_does_not_end(deploy: Deploy) -> None:
