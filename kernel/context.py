@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, cast
 from uuid import UUID
@@ -35,6 +35,10 @@ class Events(Protocol):
         Raises:
             errors.InvalidDeclaration: the manifest does not list the event under `publishes`.
         """
+        ...
+
+    async def publish_all(self, session: Session, events: Sequence[Event]) -> None:
+        """Write *events* to the outbox in one go; otherwise as `publish`."""
         ...
 
     def row(self, event: Event, prefix: str = "event_") -> dict[str, object]:

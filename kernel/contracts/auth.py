@@ -106,6 +106,7 @@ class UserRegistered(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "auth.user_registered.v1"
     key: ClassVar[str] = "user_id"
+    concerns: ClassVar[str] = "user_id"
     personal: ClassVar[Personal] = {"user_id": {"email": ERASED, "display_name": "", "locale": "en"}}
     user_id: UUID
     email: str
@@ -151,6 +152,22 @@ class SessionStarted(Event, frozen=True, kw_only=True):
     key: ClassVar[str] = "user_id"
     user_id: UUID
     session_id: UUID
+
+
+class SignedInFromNewDevice(Event, frozen=True, kw_only=True):
+    """A person who had signed in before did so from a device that was not known of them.
+
+    It comes beside `SessionStarted`, from providers that know devices again.
+    """
+
+    name: ClassVar[str] = "auth.signed_in_from_new_device.v1"
+    key: ClassVar[str] = "user_id"
+    concerns: ClassVar[str] = "user_id"
+    personal: ClassVar[Personal] = {"user_id": {"address": "", "client": ""}}
+    user_id: UUID
+    session_id: UUID
+    address: str  #: of the client, as the deployment sees it
+    client: str  #: what the browser or application calls itself, shortened; empty where it does not say
 
 
 class SessionRevoked(Event, frozen=True, kw_only=True):

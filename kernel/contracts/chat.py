@@ -130,6 +130,7 @@ class MemberMentioned(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "chat.member_mentioned.v1"
     key: ClassVar[str] = "user_id"
+    concerns: ClassVar[str] = "user_id"
     personal: ClassVar[Personal] = {"author": {"excerpt": ""}}
     user_id: UUID
     room_id: UUID
@@ -144,6 +145,7 @@ class MessageAnswered(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "chat.message_answered.v1"
     key: ClassVar[str] = "user_id"
+    concerns: ClassVar[str] = "user_id"
     personal: ClassVar[Personal] = {"author": {"excerpt": ""}}
     user_id: UUID  #: whose message was answered
     room_id: UUID

@@ -67,6 +67,7 @@ class UserEnrolled(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "enrollments.user_enrolled.v1"
     key: ClassVar[str] = "user_id"
+    concerns: ClassVar[str] = "user_id"
     user_id: UUID
     course_id: UUID
     grant_id: UUID
@@ -78,6 +79,7 @@ class GrantWaits(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "enrollments.grant_waits.v1"
     key: ClassVar[str] = "user_id"
+    concerns: ClassVar[str] = "user_id"
     user_id: UUID
     course_id: UUID
     grant_id: UUID

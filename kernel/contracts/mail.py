@@ -23,6 +23,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     to: str  #: the address alone
     subject: str
     text: str
+    html: str = ""  #: the same in HTML
+    unsubscribe: str = ""  #: an address that takes a POST of RFC 8058
 
 
 class MailRequested(Event, frozen=True, kw_only=True):

@@ -167,6 +167,7 @@ class VoucherRedeemed(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "payments.voucher_redeemed.v1"
     key: ClassVar[str] = "user_id"
+    concerns: ClassVar[str] = "user_id"
     user_id: UUID
     voucher_id: UUID
     batch_id: UUID
@@ -206,6 +207,7 @@ class PurchaseCharged(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "payments.purchase_charged.v1"
     key: ClassVar[str] = "purchase_id"
+    concerns: ClassVar[str] = "user_id"
     purchase_id: UUID
     charge_id: UUID
     user_id: UUID
@@ -219,6 +221,7 @@ class ChargeRefunded(Event, frozen=True, kw_only=True):
 
     name: ClassVar[str] = "payments.charge_refunded.v1"
     key: ClassVar[str] = "purchase_id"
+    concerns: ClassVar[str] = "user_id"
     personal: ClassVar[Personal] = {"user_id": {"reason": ""}}
     purchase_id: UUID
     charge_id: UUID

@@ -25,11 +25,14 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     `personal` says what of people the event holds: field that names somebody → field that tells of them → what takes
     its place once they are erased. The event may be handled after that, so handlers have to put up with it.
+
+    `concerns` names the field whose person would want to be told of the event; empty where there is none.
     """
 
     name: ClassVar[str]
     key: ClassVar[str]
     personal: ClassVar[Personal] = {}
+    concerns: ClassVar[str] = ""
 
 
 class AnyEvent(Event, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ without one is not published yet.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -98,6 +98,12 @@ class Outbox:
         await WRITTEN()
         session.after_commit(self._wake)
         return values["event_id"]  # type: ignore[return-value]
+
+    async def publish_all(self, session: Session, events: Sequence[Event]) -> None:
+        await session.run_many(WRITE, [self.row(event) for event in events])
+        await WRITTEN()
+        if events:
+            session.after_commit(self._wake)
 
     def row(self, event: Event, prefix: str = "event_") -> dict[str, object]:
         if type(event) not in self._publishes:

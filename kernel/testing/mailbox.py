@@ -25,6 +25,12 @@ class ReceivedMail:
     subject: str
     text: str
     headers: dict[str, str]
+    html: str = ""
+
+    @property
+    def unsubscribe(self) -> str:
+        """The address that takes a POST of RFC 8058; empty where there is none."""
+        return self.headers.get("List-Unsubscribe", "").replace(" ", "").strip("<>")
 
 
 _CODE: Final = re.compile(r"\b\d{6}\b")
@@ -63,7 +69,7 @@ class Mailbox:
             return self.refuse
         content = envelope.content or b""
         parsed = email.message_from_bytes(content if isinstance(content, bytes) else content.encode(), policy=_POLICY)
-        body = parsed.get_body(("plain",))
+        body, rich = parsed.get_body(("plain",)), parsed.get_body(("html",))
         for recipient in envelope.rcpt_tos:
             message = ReceivedMail(
                 to=recipient,
@@ -71,6 +77,7 @@ class Mailbox:
                 subject=str(parsed["Subject"] or ""),
                 text=body.get_content().replace("\r\n", "\n") if body else "",
                 headers={name: str(value) for name, value in parsed.items()},
+                html=rich.get_content().replace("\r\n", "\n") if rich else "",
             )
             async with self._arrived:
                 self.messages.append(message)

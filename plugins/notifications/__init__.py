@@ -1,4 +1,4 @@
-"""Notifications: a tray and mails that tell people what concerns them."""
+"""Notifications: people are told what concerns them, in a tray, by mail, and on whatever way plugins bring."""
 
 from __future__ import annotations
 
@@ -6,30 +6,53 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import ClassVar
 
-from kernel import Context, EventHandler, Manifest, Migrations, Plugin, Provide, Route, hookimpl, web
+import click
+
+from kernel import (
+    Context,
+    EventHandler,
+    Manifest,
+    Migrations,
+    Permission,
+    Plugin,
+    Provide,
+    Route,
+    Socket,
+    hookimpl,
+    web,
+)
+from kernel.contracts.auth import AUTH
 from kernel.contracts.courses import COURSES
 from kernel.contracts.mail import MAIL, MailRequested
+from kernel.contracts.notifications import NOTIFICATIONS
 from kernel.contracts.personal_data import PERSONAL_DATA
 from kernel.contracts.users import USERS
-from plugins.notifications import migrations, pages
-from plugins.notifications.api import NotificationsApi
+from plugins.notifications import commands, migrations, pages
+from plugins.notifications.api import TrayApi
+from plugins.notifications.following import NotificationsService
 from plugins.notifications.handlers import Handlers
+from plugins.notifications.keeping import Keeping
+from plugins.notifications.live import Live
+from plugins.notifications.permissions import PERMISSIONS
 from plugins.notifications.personal_data import NotificationsPersonalData
+from plugins.notifications.records_api import RecordsApi
+from plugins.notifications.sending import Sending
 from plugins.notifications.settings import NotificationsSettings
 from plugins.notifications.tables import metadata
 from plugins.notifications.telling import Telling
+from plugins.notifications.wishes_api import WishesApi
 
 
 class NotificationsPlugin(Plugin[NotificationsSettings]):
-    """Tells people what concerns them."""
+    """Provides `notifications/1`."""
 
     manifest: ClassVar[Manifest] = Manifest(
         name="notifications",
         version="0.1.0",
-        summary="Tells people what concerns them, in a tray and by mail.",
-        provides=(PERSONAL_DATA,),
+        summary="Tells people what concerns them, in a tray, by mail and on other ways.",
+        provides=(NOTIFICATIONS, PERSONAL_DATA),
         requires=(MAIL,),
-        wants=(COURSES, USERS),
+        wants=(AUTH, COURSES, USERS),
         publishes=(MailRequested,),
     )
 
@@ -42,16 +65,24 @@ class NotificationsPlugin(Plugin[NotificationsSettings]):
         return Migrations(metadata, migrations)
 
     @hookimpl
+    def permissions(self) -> Iterable[Permission]:
+        return PERMISSIONS
+
+    @hookimpl
     def services(self, ctx: Context[NotificationsSettings]) -> Iterable[Provide[object]]:
+        yield Provide(NOTIFICATIONS, lambda: nullcontext(ctx.own(NotificationsService)))
         yield Provide(PERSONAL_DATA, lambda: nullcontext(ctx.own(NotificationsPersonalData)))
 
     @hookimpl
     def event_handlers(self, ctx: Context[NotificationsSettings]) -> Iterable[EventHandler]:
-        return ctx.own(Handlers).declare()
+        return Handlers(ctx).declare()
 
     @hookimpl
-    def routes(self, ctx: Context[NotificationsSettings]) -> Iterable[Route]:
-        return NotificationsApi(ctx).routes()
+    def routes(self, ctx: Context[NotificationsSettings]) -> Iterable[Route | Socket]:
+        yield from ctx.own(TrayApi).routes()
+        yield from ctx.own(WishesApi).routes()
+        yield from RecordsApi(ctx).routes()
+        yield ctx.own(Live).socket()
 
     @hookimpl
     def pages(self, ctx: Context[NotificationsSettings]) -> Iterable[web.PageDeclaration]:
@@ -60,8 +91,15 @@ class NotificationsPlugin(Plugin[NotificationsSettings]):
     @hookimpl
     def lifespan(self, ctx: Context[NotificationsSettings]) -> AbstractAsyncContextManager[None]:
         @asynccontextmanager
-        async def telling() -> AsyncIterator[None]:
+        async def running() -> AsyncIterator[None]:
+            ctx.own(Live).run_in_background()
             ctx.own(Telling).run_in_background()
+            ctx.own(Sending).run_in_background()
+            Keeping(ctx).run_in_background()
             yield
 
-        return telling()
+        return running()
+
+    @hookimpl
+    def commands(self) -> Iterable[click.Command]:
+        return commands.COMMANDS

@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import timedelta
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles for SQLite too
 
-from kernel import Context, Delivery, EventHandler, new_id, on
+from kernel import Context, Delivery, EventHandler, on
 from kernel.contracts.auth import UserRegistered
 from kernel.contracts.chat import MessageRemoved
+from kernel.contracts.notifications import NotificationRequested
 from kernel.contracts.users import ProfileChanged
 from kernel.database import Command, Session
-from plugins.notifications.kinds import KINDS, Kind, message
+from plugins.notifications.kinds import SOURCES, Source, message, person
+from plugins.notifications.noting import Happening, circulate, note
 from plugins.notifications.settings import NotificationsSettings
 from plugins.notifications.tables import contacts, notices
 from plugins.notifications.telling import Telling
 
-_FIELDS: Final = ("id", "event_id", "user_id", "kind", "facts", "author", "about", "at")
-NOTE: Final = Command(insert(notices).values({name: bindparam(name) for name in _FIELDS}).on_conflict_do_nothing())
 DROP: Final = Command(sa.delete(notices).where(notices.c.about == bindparam("about")))
+_REGISTERED: Final = ("user_id", "email", "display_name", "locale")
+_RENAMED: Final = ("user_id", "display_name", "locale", "time_zone", "renamed_at")
 _CONTACT: Final = insert(contacts)
 REGISTER: Final = Command(
-    _CONTACT.values(
-        {name: bindparam(name) for name in ("user_id", "email", "display_name", "locale")}
-    ).on_conflict_do_update(index_elements=[contacts.c.user_id], set_={"email": _CONTACT.excluded.email})
+    _CONTACT.values({name: bindparam(name) for name in _REGISTERED})
+    .values(time_zone=sa.literal_column("'UTC'"))
+    .on_conflict_do_update(index_elements=[contacts.c.user_id], set_={"email": _CONTACT.excluded.email})
 )
 #: A profile that changed earlier takes nothing back that a later one said.
 RENAME: Final = Command(
-    _CONTACT.values({name: bindparam(name) for name in ("user_id", "display_name", "locale", "renamed_at")})
+    _CONTACT.values({name: bindparam(name) for name in _RENAMED})
     .values(email=sa.literal_column("''"))
     .on_conflict_do_update(
         index_elements=[contacts.c.user_id],
-        set_={name: _CONTACT.excluded[name] for name in ("display_name", "locale", "renamed_at")},
+        set_={name: _CONTACT.excluded[name] for name in _RENAMED if name != "user_id"},
         where=sa.or_(contacts.c.renamed_at.is_(None), contacts.c.renamed_at <= _CONTACT.excluded.renamed_at),
     )
 )
@@ -45,8 +46,6 @@ class Handlers:
     """Handles what people are told of."""
 
     def __init__(self, ctx: Context[NotificationsSettings]) -> None:
-        self._clock = ctx.clock
-        self._stale = timedelta(hours=ctx.settings.stale_hours)
         self._telling = ctx.own(Telling)
 
     def declare(self) -> Iterable[EventHandler]:
@@ -54,42 +53,50 @@ class Handlers:
         yield on(UserRegistered, self.registered, name="registered")
         yield on(ProfileChanged, self.renamed, name="renamed")
         yield on(MessageRemoved, self.removed, name="message-removed")
-        for kind in KINDS:
-            yield on(kind.event, self._noting(kind), name=kind.name)
+        yield on(NotificationRequested, self.asked, name="requested")
+        for source in SOURCES:
+            yield on(source.event, self._noting(source), name=source.kind)
 
     async def registered(self, session: Session, delivery: Delivery[UserRegistered]) -> None:
         """Know how a person is reached."""
         event = delivery.event
-        values = {"user_id": event.user_id, "email": event.email, "display_name": event.display_name}
-        await session.run(REGISTER, **values, locale=event.locale)
+        await session.run(REGISTER, **{name: getattr(event, name) for name in _REGISTERED})
         session.after_commit(self._telling.wake)
 
     async def renamed(self, session: Session, delivery: Delivery[ProfileChanged]) -> None:
-        """Know what a person is called, and in which language."""
+        """Know what a person is called, in which language, and where their day begins."""
         event = delivery.event
-        values = {"user_id": event.user_id, "display_name": event.display_name, "locale": event.locale}
-        await session.run(RENAME, **values, renamed_at=delivery.time)
+        told = {name: getattr(event, name) for name in _RENAMED if name != "renamed_at"}
+        await session.run(RENAME, **told, renamed_at=delivery.time)
 
     async def removed(self, session: Session, delivery: Delivery[MessageRemoved]) -> None:
         """Forget what a message said that is gone."""
         await session.run(DROP, about=message(delivery.event.room_id, delivery.event.offset))
 
-    def _noting(self, kind: Kind) -> Callable[[Session, Delivery[Any]], Awaitable[None]]:
-        async def note(session: Session, delivery: Delivery[Any]) -> None:
+    async def asked(self, session: Session, delivery: Delivery[NotificationRequested]) -> None:
+        """Note what another plugin has to tell."""
+        event = delivery.event
+        happening = Happening(
+            event_id=delivery.id, kind=event.kind, facts=event.facts, at=delivery.time, author=event.author
+        )
+        if event.user_id is not None:
+            await note(session, happening, [event.user_id])
+        elif event.topic:
+            await circulate(session, happening, event.topic)
+        session.after_commit(self._telling.wake)
+
+    def _noting(self, source: Source) -> Callable[[Session, Delivery[Any]], Awaitable[None]]:
+        async def take(session: Session, delivery: Delivery[Any]) -> None:
             event = delivery.event
-            if self._clock.now() - delivery.time > self._stale:  # no news any more
-                return
-            await session.run(
-                NOTE,
-                id=new_id(),
-                event_id=delivery.id,
-                user_id=kind.person(event),
-                kind=kind.name,
-                facts=kind.facts(event),
-                author=event.author if kind.quotes else None,
-                about=message(event.room_id, event.offset) if kind.quotes else None,
-                at=delivery.time,
+            author = event.author if source.quotes else None
+            happening = Happening(
+                event_id=delivery.id, kind=source.kind, facts=source.facts(event), at=delivery.time, author=author
             )
+            for topic in source.topics(event) if source.topics is not None else ():
+                await circulate(session, happening, topic)
+            if source.topics is None:
+                about = message(event.room_id, event.offset) if source.quotes else None
+                await note(session, happening, [person(event)], about=about)
             session.after_commit(self._telling.wake)
 
-        return note
+        return take

@@ -1,4 +1,4 @@
-"""The page `/notifications`: one's own tray, and of which kinds one gets mails."""
+"""The pages: one's tray and wishes at `/notifications`, the end of what one is sent, and the count on every page."""
 
 from __future__ import annotations
 
@@ -6,48 +6,84 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from kernel import SIGNED_IN, Context, PageQuery, Request, web
-from plugins.notifications.api import NotificationsApi
+from kernel import PUBLIC, SIGNED_IN, Context, PageQuery, Request, problems, web
+from plugins.notifications.api import TrayApi
+from plugins.notifications.deciding import TRAY
+from plugins.notifications.kinds import Kinds
+from plugins.notifications.links import Links
 from plugins.notifications.settings import NotificationsSettings
+from plugins.notifications.wishes_api import InForce, KindView, WishesApi
+from plugins.notifications.wording import in_language
 
 _HERE: Final = Path(__file__).parent
 SHOWN: Final = 50  # notices
-#: What each kind is called on the page.
-TITLES: Final = {
-    "welcome": "Welcome",
-    "enrolled": "Access to a course",
-    "purchase": "Purchases",
-    "refund": "Refunds",
-    "voucher": "Vouchers",
-    "mention": "Mentions in rooms",
-    "answer": "Answers in rooms",
-}
+FREQUENCIES: Final = {"now": "at once", "daily": "once a day", "weekly": "once a week", "never": "not at all"}
+DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+#: What a channel is called that does not say so itself.
+CHANNELS: Final = {TRAY: "On this page", "mail": "By mail"}
 
 
 def declarations(ctx: Context[NotificationsSettings]) -> tuple[web.PageDeclaration, ...]:
     """Return everything that notifications give to the site."""
-    page = NotificationsPage(ctx)
+    pages = NotificationPages(ctx)
     path = "/notifications"
     return (
         web.Templates(_HERE / "templates"),
         web.StaticFiles(_HERE / "static"),
-        web.Page(path=path, template="notifications/tray.html", handler=page.show, permission=SIGNED_IN),
+        web.Page(path=path, template="notifications/tray.html", handler=pages.tray, permission=SIGNED_IN),
+        web.Page(
+            path=f"{path}/unsubscribe/{{token}}",
+            template="notifications/unsubscribe.html",
+            handler=pages.unsubscribe,
+            permission=PUBLIC,
+            rate="60/minute",
+        ),
         web.Navigation(label="Notifications", path=path, permission=SIGNED_IN, weight=350),
+        web.Slot(name="masthead", template="notifications/unread.html"),
     )
 
 
-class NotificationsPage:
-    """Gives the page its values."""
+class NotificationPages:
+    """Gives the pages their values."""
 
     def __init__(self, ctx: Context[NotificationsSettings]) -> None:
-        self._api = NotificationsApi(ctx)
+        self._tray, self._wishes, self._kinds = ctx.own(TrayApi), ctx.own(WishesApi), ctx.own(Kinds)
+        self._links = Links(ctx)
 
-    async def show(self, request: Request) -> Mapping[str, object]:
-        """Show the newest notices and the preferences of whoever asks."""
-        found = await self._api.notices(request, PageQuery(limit=SHOWN))
-        preferences = await self._api.preferences(request)
+    async def tray(self, request: Request) -> Mapping[str, object]:
+        """Show the newest notices of whoever asks, and what they want."""
+        found = await self._tray.notices(request, PageQuery(limit=SHOWN))
+        preferences = await self._wishes.preferences(request)
+        in_force = await self._wishes.schedule(request)
         return {
             "notices": found.items,
             "more": found.next is not None,
-            "preferences": [(kind, TITLES[kind], preferences[kind].mail) for kind in preferences],
+            "channels": _channels(preferences),
+            "preferences": preferences,
+            "frequencies": FREQUENCIES,
+            "schedule": in_force,
+            "quiet": _quiet(in_force),
+            "days": DAYS,
         }
+
+    async def unsubscribe(self, request: Request) -> Mapping[str, object]:
+        """Ask whether somebody wants to be sent no more of some kinds."""
+        token = request.http.match_info["token"]
+        ending = self._links.read(token)
+        if ending is None:
+            raise problems.NotFound
+        known = self._kinds.all()
+        labels = [in_language(known[kind].words, "en").label for kind in ending.kinds if kind in known]
+        return {"labels": labels, "channel": ending.channel, "token": token}
+
+
+def _channels(preferences: list[KindView]) -> list[tuple[str, str]]:
+    names = preferences[0].channels if preferences else ()
+    return [(name, CHANNELS.get(name, name)) for name in names]
+
+
+def _quiet(schedule: InForce) -> tuple[str, str]:
+    """Return the quiet hours as a browser's fields show them; empty where there are none."""
+    if schedule.quiet_from == schedule.quiet_until:
+        return "", ""
+    return tuple(f"{minutes // 60:02}:{minutes % 60:02}" for minutes in (schedule.quiet_from, schedule.quiet_until))  # type: ignore[return-value]

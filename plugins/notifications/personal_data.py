@@ -1,9 +1,9 @@
-"""What notifications know of a person: how to reach them, their notices, and what they do not want."""
+"""What notifications know of a person: how to reach them, what they were told, and what they want."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -13,14 +13,16 @@ from sqlalchemy import bindparam
 from kernel import Context
 from kernel.contracts.personal_data import Document, Receipt, Subject, document
 from kernel.database import Command, Query
-from plugins.notifications.api import DECLINED, TOLD
+from plugins.notifications.api import TOLD
+from plugins.notifications.following import FOLLOWED
 from plugins.notifications.settings import NotificationsSettings
-from plugins.notifications.tables import contacts, declined, notices
+from plugins.notifications.tables import choices, circulars, contacts, followings, notices, parcels, schedules
+from plugins.notifications.wanting import CHOICES, SCHEDULES
 
 PAGE: Final = 1000  # notices
 RECEIPT: Final = Receipt(
     erased=(
-        "what you were told of, how you were reached, and which mails you did not want",
+        "what you were told of, how you were reached, what you wanted to be told of and when, and what you followed",
         "your name and your words in what others were told of",
     ),
 )
@@ -32,6 +34,7 @@ class Contact(msgspec.Struct, frozen=True):
     email: str
     display_name: str
     locale: str
+    time_zone: str
 
 
 _PERSON: Final = bindparam("person", type_=sa.Uuid())
@@ -39,7 +42,8 @@ CONTACT: Final = Query(
     sa.select(*(contacts.c[name] for name in Contact.__struct_fields__)).where(contacts.c.user_id == _PERSON), Contact
 )
 ERASE: Final = tuple(
-    Command(sa.delete(table).where(table.c.user_id == _PERSON)) for table in (notices, declined, contacts)
+    Command(sa.delete(table).where(table.c.user_id == _PERSON))
+    for table in (notices, parcels, choices, schedules, followings, contacts)
 )
 
 
@@ -54,6 +58,8 @@ QUOTED: Final = Query(sa.select(notices.c.id, notices.c.facts).where(notices.c.a
 BLANK: Final = Command(
     sa.update(notices).where(notices.c.id == bindparam("of_id")).values(facts=bindparam("new_facts"), author=None)
 )
+#: What was not told yet is not told any more: every word of it may be the person's.
+WITHDRAW: Final = Command(sa.delete(circulars).where(circulars.c.author == _PERSON))
 
 
 class NotificationsPersonalData:
@@ -66,21 +72,33 @@ class NotificationsPersonalData:
         person = subject.user_id
         if (contact := await self._db.first(CONTACT, person=person)) is not None:
             yield document("contact.json", contact)
-        if without := await self._db.all(DECLINED, person=person):
-            yield document("declined.json", sorted(without))
+        async for name, found in self._wishes(person):
+            yield document(name, found)
         before, number = UUID(int=2**128 - 1), 0
-        while found := await self._db.all(TOLD, person=person, before=before, limit=PAGE):
-            before, number = found[-1].id, number + 1
-            yield document(f"notices-{number}.json", found)
+        while told := await self._db.all(TOLD, person=person, before=before, limit=PAGE):
+            before, number = told[-1].id, number + 1
+            yield document(f"notices-{number}.json", told)
 
     async def erase(self, subject: Subject) -> Receipt:
         async with self._db.transaction() as session:
-            for command in ERASE:
+            for command in (*ERASE, WITHDRAW):
                 await session.run(command, person=subject.user_id)
         while quoted := await self._db.all(QUOTED, person=subject.user_id):
             rows = [{"of_id": one.id, "new_facts": _without_words(one.facts)} for one in quoted]
             await self._db.run_many(BLANK, rows)
         return RECEIPT
+
+    async def _wishes(self, person: UUID) -> AsyncIterator[tuple[str, Any]]:
+        if chosen := await self._db.all(CHOICES, people=[person]):
+            yield "preferences.json", chosen
+        if schedule := await self._db.all(SCHEDULES, people=[person]):
+            yield "schedule.json", schedule[0]
+        after, followed = "", list[str]()
+        while topics := await self._db.all(FOLLOWED, person=person, after=after, limit=PAGE):
+            after = topics[-1]
+            followed += topics
+        if followed:
+            yield "following.json", followed
 
 
 def _without_words(facts: Mapping[str, str | int]) -> dict[str, str | int]:

@@ -1,87 +1,156 @@
-"""Telling: what is new is given the names that it mentions, becomes visible in the tray, and its mail is asked for.
+"""Telling: what is new is given the names that it mentions, appears in the tray, and is put on its ways to the person.
 
-All of it is one transaction for each notice, so that whoever breaks off in the middle, or does it beside another
-process, neither mails twice nor not at all. No transaction waits for another plugin.
+All of it is one transaction for each batch, which touches a notice only while it is new: whoever breaks off in the
+middle, or does it beside another process, tells nobody twice or not at all. No transaction waits for another plugin.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
 
-from kernel import Context, failpoint
-from kernel.contracts.courses import COURSES
-from kernel.contracts.mail import Message, requested
-from kernel.contracts.users import USERS
-from kernel.database import Command, Query, Session, Timestamp
-from plugins.notifications.kinds import BY_NAME, Facts
+from kernel import Context, failpoint, new_id
+from kernel.contracts.notifications import Facts, NotificationKind
+from kernel.database import Command, Load, Query, Session, Timestamp
+from plugins.notifications.channels import Channels
+from plugins.notifications.circulating import Circulating
+from plugins.notifications.deciding import DIGESTS, TRAY, Desk, Outcome, Parcel, Rules, is_full, place, put, wish
+from plugins.notifications.kinds import Kinds
+from plugins.notifications.live import Live
+from plugins.notifications.moments import Schedule
+from plugins.notifications.names import Names, is_named
+from plugins.notifications.sending import Sending
 from plugins.notifications.settings import NotificationsSettings
-from plugins.notifications.tables import contacts, declined, notices
-from plugins.notifications.wording import wording
+from plugins.notifications.tables import contacts, deliveries, notices, parcels
+from plugins.notifications.wanting import AS_USUAL, Wanted, wanted
 
-BATCH: Final = 100  # notices
+BATCH: Final = 500  # notices
 TOLD: Final = failpoint("notifications.told")  # but not committed
-#: Why there is a mail, or none: it was asked for; the person does not want it; there were too many today.
-Decision = Literal["sent", "declined", "capped"]
 
 
-class New(msgspec.Struct, frozen=True):
-    """A notice that is not told yet, of somebody who can be reached."""
+class New(msgspec.Struct, frozen=True, kw_only=True):
+    """A notice that is not told yet, and where the person lives."""
 
     id: UUID
     user_id: UUID
     kind: str
     facts: dict[str, str | int]
-    email: str
-    display_name: str
-    locale: str
+    at: datetime
+    time_zone: str
 
 
+#: Who cannot be reached yet is told when that is known, as long as it is news.
 NEW: Final = Query(
     sa.select(
         notices.c.id,
         notices.c.user_id,
         notices.c.kind,
         notices.c.facts,
-        contacts.c.email,
-        contacts.c.display_name,
-        contacts.c.locale,
+        notices.c.at,
+        sa.func.coalesce(contacts.c.time_zone, sa.literal_column("''")).label("time_zone"),
     )
-    .join_from(notices, contacts, contacts.c.user_id == notices.c.user_id)
-    .where(notices.c.told_at.is_(None), contacts.c.email != sa.literal_column("''"), notices.c.id > bindparam("after"))
+    .join_from(notices, contacts, contacts.c.user_id == notices.c.user_id, isouter=True)
+    .where(
+        notices.c.told_at.is_(None),
+        notices.c.id > bindparam("after"),
+        sa.or_(contacts.c.email != sa.literal_column("''"), notices.c.at < bindparam("stale", type_=Timestamp())),
+    )
     .order_by(notices.c.id)
     .limit(BATCH),
     New,
 )
-#: Touches no row that another process has told.
-TELL: Final = Command(
-    sa.update(notices)
-    .where(notices.c.id == bindparam("of_id"), notices.c.told_at.is_(None))
-    .values(told_at=bindparam("now"), facts=bindparam("new_facts"), mail=bindparam("decision"))
-)
-DECLINES: Final = Query(
-    sa.select(sa.literal_column("1")).where(
-        declined.c.user_id == bindparam("person"), declined.c.kind == bindparam("kind")
-    ),
-    int,
-)
-_LATELY: Final = (
+_IDS: Final = bindparam("ids", type_=sa.Uuid(), expanding=True)
+_STILL_NEW: Final = (
     sa.select(notices.c.id)
-    .where(
-        notices.c.user_id == bindparam("person"),
-        notices.c.told_at > bindparam("since", type_=Timestamp()),
-        notices.c.mail == sa.literal_column("'sent'"),
-    )
-    .limit(bindparam("most"))
+    .where(notices.c.id.in_(_IDS), notices.c.told_at.is_(None))
+    .order_by(notices.c.id)
+    .with_for_update(skip_locked=True)
 )
-MAILED: Final = Query(sa.select(sa.func.count().label("count")).select_from(_LATELY.subquery()), int)
+#: Touches no notice that another process has told, or is about to. The condition stands outside as well: SQLite knows
+#: no locks of rows.
+CLAIM: Final = Query(
+    sa.update(notices)
+    .where(notices.c.id.in_(_STILL_NEW), notices.c.told_at.is_(None))
+    .values(told_at=bindparam("now", type_=Timestamp()), outcome=sa.literal_column("'told'"))
+    .returning(notices.c.id),
+    UUID,
+)
+AMEND: Final = Command(
+    sa.update(notices)
+    .where(notices.c.id == bindparam("of_id"))
+    .values(facts=bindparam("new_facts"), outcome=bindparam("new_outcome"))
+)
+_PEOPLE: Final = bindparam("people", type_=sa.Uuid(), expanding=True)
+#: One teller at a time puts something into the parcels of a person.
+LOCK: Final = Query(
+    sa.select(contacts.c.user_id).where(contacts.c.user_id.in_(_PEOPLE)).order_by(contacts.c.user_id).with_for_update(),
+    UUID,
+)
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A parcel that others may join, or that was there lately."""
+
+    id: UUID
+    user_id: UUID
+    channel: str
+    slot: str
+    due_at: datetime
+    closed_at: datetime | None
+
+
+#: The lock keeps a parcel open until what joins it is committed.
+SLOTS: Final = Query(
+    sa.select(*(parcels.c[name] for name in Row.__struct_fields__))
+    .where(
+        parcels.c.user_id.in_(_PEOPLE),
+        parcels.c.slot != sa.literal_column("''"),
+        sa.or_(parcels.c.closed_at.is_(None), parcels.c.due_at > bindparam("since", type_=Timestamp())),
+    )
+    .order_by(parcels.c.id)
+    .with_for_update(),
+    Row,
+)
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """How much went to somebody lately."""
+
+    user_id: UUID
+    channel: str
+    count: int
+
+
+SENT: Final = Query(
+    sa.select(parcels.c.user_id, parcels.c.channel, sa.func.count().label("count"))
+    .where(
+        parcels.c.user_id.in_(_PEOPLE),
+        parcels.c.due_at > bindparam("since", type_=Timestamp()),
+        parcels.c.slot.not_in([sa.literal_column(f"'{slot}'") for slot in DIGESTS]),
+    )
+    .group_by(parcels.c.user_id, parcels.c.channel),
+    Sent,
+)
+_PARCEL: Final = ("id", "user_id", "channel", "slot", "due_at", "next_at", "attempts", "result", "failure")
+ADD_PARCELS: Final = Load(parcels, *_PARCEL)
+ADD_DELIVERIES: Final = Load(deliveries, "notice_id", "channel", "decision", "because", "parcel_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ready:
+    """A notice with its names, and what is known of its kind; without a kind it is no news any more."""
+
+    notice: New
+    facts: Facts
+    kind: NotificationKind | None
 
 
 class Telling:
@@ -90,6 +159,11 @@ class Telling:
     def __init__(self, ctx: Context[NotificationsSettings]) -> None:
         self._ctx = ctx
         self._noted = asyncio.Event()
+        self._kinds, self._names = ctx.own(Kinds), Names(ctx)
+        self._channels, self._circulating = ctx.own(Channels), ctx.own(Circulating)
+        self._sending, self._live = ctx.own(Sending), ctx.own(Live)
+        self._rules = Rules(fold=timedelta(minutes=ctx.settings.fold_minutes), cap=ctx.settings.most_per_day)
+        self._stale = timedelta(hours=ctx.settings.stale_hours)
 
     def wake(self) -> None:
         """Have it look now."""
@@ -101,77 +175,114 @@ class Telling:
         self._ctx.tasks.every(self._ctx.settings.look_every, self.tell, name="telling", sooner=self._noted)
 
     async def tell(self) -> None:
-        """Tell all that is new by now. One that can not be told keeps no other one back."""
+        """Tell all that is new by now."""
+        await self._tell_new()
+        while await self._circulating.step():
+            await self._tell_new()
+
+    async def _tell_new(self) -> None:
         after = UUID(int=0)
-        while found := await self._ctx.db.all(NEW, after=after):
+        stale = self._ctx.clock.now() - self._stale
+        while found := await self._ctx.db.all(NEW, after=after, stale=stale):
             after = found[-1].id
-            courses, authors = await self._titles(found), await self._names(found)
-            for notice in found:
-                await self.tell_one(notice, _named(notice.facts, courses, authors))
+            await self.tell_those(await self._ready(found))
 
-    async def tell_one(self, notice: New, facts: Facts) -> None:
-        """Tell of *notice*, with the names in its *facts*; does nothing where it was told meanwhile."""
+    async def _ready(self, found: Sequence[New]) -> list[Ready]:
+        """Return those that can be told now: one whose kind is of a plugin that is off waits for it."""
+        kinds, stale = self._kinds.all(), self._ctx.clock.now() - self._stale
+        facts = await self._names.name([one.facts for one in found])
+        told = zip(found, facts, strict=True)
+        ready = [
+            Ready(notice=one, facts=named, kind=kinds.get(one.kind) if one.at >= stale else None) for one, named in told
+        ]
+        return [one for one in ready if one.kind is not None or one.notice.at < stale]
+
+    async def tell_those(self, ready: Sequence[Ready]) -> None:
+        """Tell those of *ready* that are new still; if one of them cannot be told, each of the others by itself."""
         try:
-            async with self._ctx.db.transaction() as session:
-                await self._tell(session, notice, facts)
+            await self._tell(ready)
         except Exception:
-            self._ctx.log.exception("not told; tried again later", action="telling", notice=str(notice.id))
+            if len(ready) > 1:
+                for one in ready:
+                    await self.tell_those([one])
+            elif ready:
+                self._ctx.log.exception("not told; tried again later", action="telling", notice=str(ready[0].notice.id))
 
-    async def _tell(self, session: Session, notice: New, facts: Facts) -> None:
-        now = self._ctx.clock.now()
-        decision = await self._decide(session, notice, now)
-        if not await session.run(TELL, of_id=notice.id, now=now, new_facts=facts, decision=decision):
+    async def _tell(self, ready: Sequence[Ready]) -> None:
+        if not ready:
             return
-        if decision == "sent":
-            message = self._message(notice, facts)
-            await self._ctx.events.publish(session, requested(self._ctx.secrets, message))
-        await TOLD()
+        now = self._ctx.clock.now()
+        async with self._ctx.db.transaction() as session:
+            claimed = set(await session.all(CLAIM, ids=[one.notice.id for one in ready], now=now))
+            mine = [one for one in ready if one.notice.id in claimed]
+            shown = await self._decide(session, mine, now) if mine else []
+            await TOLD()
+        if mine:
+            self._live.changed(shown)
+            self._sending.wake()
 
-    async def _decide(self, session: Session, notice: New, now: datetime) -> Decision:
-        if await session.first(DECLINES, person=notice.user_id, kind=notice.kind) is not None:
-            return "declined"
-        most = self._ctx.settings.mails_per_day
-        mailed = await session.one(MAILED, person=notice.user_id, since=now - timedelta(days=1), most=most + 1)
-        return "sent" if mailed < most else "capped"
+    async def _decide(self, session: Session, mine: Sequence[Ready], now: datetime) -> list[UUID]:
+        """Write down what becomes of *mine*; return who has something new in the tray."""
+        people = sorted({one.notice.user_id for one in mine})
+        await session.all(LOCK, people=people)
+        wants, desk = await wanted(session, people), await self._desk(session, people, now)
+        outcomes = [(one, _outcome(one, wants.get(one.notice.user_id, AS_USUAL))) for one in mine]
+        ways = [way for one, outcome in outcomes if outcome != "stale" for way in self._ways(one, wants, desk)]
+        await session.load(ADD_PARCELS, [_parcel_row(parcel) for parcel in desk.made])
+        await session.load(ADD_DELIVERIES, ways)
+        await session.run_many(AMEND, list(_amended(outcomes)))
+        return [one.notice.user_id for one, outcome in outcomes if outcome == "told"]
 
-    def _message(self, notice: New, facts: Facts) -> Message:
-        deployment, words = self._ctx.deployment, wording(notice.locale)
-        told = words.notice(notice.kind, facts, deployment.name)
-        text = words.mail(
-            told,
-            name=notice.display_name,
-            link=deployment.public_url + path_of(notice.kind, facts),
-            place=deployment.name,
-            preferences=f"{deployment.public_url}/notifications",
-        )
-        return Message(to=notice.email, subject=" ".join(told.title.split()), text=text)
+    async def _desk(self, session: Session, people: Sequence[UUID], now: datetime) -> Desk:
+        day = now - timedelta(days=1)
+        found = await session.all(SLOTS, people=people, since=now - self._rules.fold)
+        slots = {(one.user_id, one.channel, one.slot): _parcel(one) for one in found}  # the newest comes last
+        counted = await session.all(SENT, people=people, since=day)
+        sent = {(one.user_id, one.channel): one.count for one in counted}
+        return Desk(rules=self._rules, now=now, slots=slots, sent=sent)
 
-    async def _titles(self, found: Sequence[New]) -> Mapping[str, str]:
-        courses = self._ctx.services.find(COURSES)
-        wanted = {str(one.facts["course"]) for one in found if "course" in one.facts}
-        if courses is None:
-            return {}
-        offers = [await courses.offer(UUID(one)) for one in sorted(wanted)]
-        return {str(offer.id): offer.title for offer in offers if offer is not None}
-
-    async def _names(self, found: Sequence[New]) -> Mapping[str, str]:
-        users = self._ctx.services.find(USERS)
-        wanted = {str(one.facts["author"]) for one in found if "author" in one.facts}
-        if users is None or not wanted:
-            return {}
-        people = await users.people([UUID(one) for one in sorted(wanted)])
-        return {str(person.id): person.display_name for person in people.values()}
-
-
-def path_of(kind: str, facts: Facts) -> str:
-    """Return where a notice leads to."""
-    return BY_NAME[kind].path.format_map(facts)
+    def _ways(self, one: Ready, wants: Mapping[UUID, Wanted], desk: Desk) -> Iterable[tuple[object, ...]]:
+        """Put a notice on its ways; yield the rows that say so."""
+        person, kind = one.notice.user_id, one.kind
+        if kind is None:
+            return
+        want = wants.get(person, AS_USUAL)
+        for channel in self._channels.names():
+            wished = wish(kind, channel, want.chosen)
+            if wished.frequency == "never":
+                yield one.notice.id, channel, "never", wished.because, None
+                continue
+            schedule: Schedule = want.schedule(self._ctx.settings, one.notice.time_zone)
+            full = is_full(desk, person, channel)
+            decision, parcel = put(
+                desk, person, channel, place(kind, one.facts, wished, schedule, desk.now, full=full), new_id()
+            )
+            yield one.notice.id, channel, decision, wished.because, parcel
 
 
-def _named(facts: Facts, courses: Mapping[str, str], authors: Mapping[str, str]) -> Facts:
-    """Return *facts* with names in the place of ids, which stay beside them."""
-    named = dict(facts)
-    for name, known in (("course", courses), ("author", authors)):
-        if name in facts:
-            named |= {f"{name}_id": facts[name], name: known.get(str(facts[name]), "")}
-    return named
+def _outcome(one: Ready, want: Wanted) -> Outcome:
+    if one.kind is None:
+        return "stale"
+    return "hidden" if wish(one.kind, TRAY, want.chosen).frequency == "never" else "told"
+
+
+def _amended(outcomes: Iterable[tuple[Ready, Outcome]]) -> Iterable[dict[str, object]]:
+    """Yield what differs from what claiming them has written."""
+    for one, outcome in outcomes:
+        if outcome != "told" or not is_named(one.notice.facts):
+            yield {"of_id": one.notice.id, "new_facts": dict(one.facts), "new_outcome": outcome}
+
+
+def _parcel(row: Row) -> Parcel:
+    return Parcel(
+        id=row.id,
+        user_id=row.user_id,
+        channel=row.channel,
+        slot=row.slot,
+        due_at=row.due_at,
+        open=row.closed_at is None,
+    )
+
+
+def _parcel_row(parcel: Parcel) -> tuple[object, ...]:
+    return (parcel.id, parcel.user_id, parcel.channel, parcel.slot, parcel.due_at, parcel.due_at, 0, "", "")

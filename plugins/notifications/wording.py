@@ -5,13 +5,18 @@ from __future__ import annotations
 import functools
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
+from kernel.contracts.notifications import Facts, NotificationKind
+
 _LOCALES: Final = Path(__file__).parent / "locales"
 DEFAULT: Final = "en"
+V = TypeVar("V")
 #: Currencies (ISO 4217) of which the unit that is counted is no hundredth: digits behind the point.
 _DIGITS: Final[Mapping[str, int]] = {
     **dict.fromkeys(
@@ -22,7 +27,8 @@ _DIGITS: Final[Mapping[str, int]] = {
 }
 
 
-class Words(msgspec.Struct, frozen=True):
+@dataclass(frozen=True)
+class Said:
     """A notice in words."""
 
     title: str
@@ -30,17 +36,23 @@ class Words(msgspec.Struct, frozen=True):
 
 
 class Wording(msgspec.Struct, frozen=True, kw_only=True):
-    """The texts of one locale."""
+    """What is around notices, in one language."""
 
     somebody: str
     a_course: str
     greeting: str
     nameless: str
-    footer: str
-    kinds: Mapping[str, Words]
+    open: str
+    several: str
+    daily: str
+    weekly: str
+    quiet: str
+    reason: str
+    preferences: str
+    unsubscribe: str
 
-    def notice(self, kind: str, facts: Mapping[str, str | int], place: str) -> Words:
-        """Return what a notice of the *kind* says; names that nobody knows are described."""
+    def say(self, kind: NotificationKind, facts: Facts, locale: str, place: str) -> Said:
+        """Return what a notice of *kind* says; names that nobody knows are described, other gaps are left open."""
         told = {
             **facts,
             "place": place,
@@ -48,15 +60,25 @@ class Wording(msgspec.Struct, frozen=True, kw_only=True):
             "author": facts.get("author") or self.somebody,
         }
         if "amount" in facts:
-            told["amount"] = money(int(facts["amount"]), str(facts["currency"]))
-        words = self.kinds[kind]
-        return Words(words.title.format_map(told), words.text.format_map(told))
+            told["amount"] = money(int(facts["amount"]), str(facts.get("currency", "")))
+        if "moment" in facts:
+            told["moment"] = moment(str(facts["moment"]))
+        words = in_language(kind.words, locale)
+        return Said(" ".join(filled(words.title, told).split()), filled(words.text, told))
 
-    def mail(self, notice: Words, *, name: str, link: str, place: str, preferences: str) -> str:
-        """Return the text of a mail around a notice."""
-        greeting = self.greeting.format(name=name) if name else self.nameless
-        footer = self.footer.format(link=link, place=place, preferences=preferences)
-        return f"{greeting}\n\n{notice.text}\n\n{footer}\n"
+    def hello(self, name: str) -> str:
+        """Return how a mail begins."""
+        return self.greeting.format(name=name) if name else self.nameless
+
+
+class _Told(dict[str, str | int]):
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
+def filled(template: str, facts: Facts) -> str:
+    """Return *template* with facts in the place of their names; what there is no fact of stays open."""
+    return template.format_map(_Told(facts))
 
 
 def money(amount: int, currency: str) -> str:
@@ -70,6 +92,15 @@ def money(amount: int, currency: str) -> str:
     return f"{whole}.{rest:0{digits}} {currency}" if digits else f"{whole} {currency}"
 
 
+def moment(text: str) -> str:
+    """Return a moment of RFC 3339 as people of every language read it.
+
+    >>> moment("2027-01-31T09:00:00+00:00")
+    '2027-01-31 09:00 UTC'
+    """
+    return f"{datetime.fromisoformat(text):%Y-%m-%d %H:%M} UTC"
+
+
 @functools.cache
 def wordings() -> Mapping[str, Wording]:
     """Return the texts of each locale."""
@@ -78,12 +109,14 @@ def wordings() -> Mapping[str, Wording]:
 
 def wording(locale: str) -> Wording:
     """Return the texts of the locale, or of its language, or those of English."""
-    known = wordings()
-    return known.get(locale) or known.get(locale.split("-")[0].lower()) or known[DEFAULT]
+    return in_language(wordings(), locale)
+
+
+def in_language(known: Mapping[str, V], locale: str) -> V:
+    """Return what is *known* for the locale, or for its language, or in English."""
+    found = known.get(locale) or known.get(locale.split("-")[0].lower())
+    return known[DEFAULT] if found is None else found
 
 
 def _read(file: Path) -> Wording:
-    told = tomllib.loads(file.read_text(encoding="utf-8"))
-    kinds = {name: value for name, value in told.items() if isinstance(value, dict)}
-    plain = {name: value for name, value in told.items() if name not in kinds}
-    return msgspec.convert({**plain, "kinds": kinds}, Wording)
+    return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Wording)

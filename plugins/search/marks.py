@@ -36,11 +36,12 @@ _NEXT: Final = (
     .order_by(changed.c.due)
     .limit(bindparam("count"))
     .with_for_update(skip_locked=True)
+    .cte("chosen")  # PostgreSQL may run a subquery again, and lock more than *count*
 )
 #: The condition stands outside as well: SQLite knows no locks of rows.
 CLAIM: Final = Query(
     sa.update(changed)
-    .where(_DUE, changed.c.subject_id.in_(_NEXT))
+    .where(_DUE, changed.c.subject_id.in_(sa.select(_NEXT.c.subject_id)))
     .values(claim=bindparam("new_claim", type_=sa.Uuid()), due=bindparam("later", type_=Timestamp()))
     .returning(changed.c.subject_id),
     UUID,

@@ -1,7 +1,6 @@
-// What was shown is read; and each choice of mails is kept at once.
+// What was shown is read; and what somebody wants is kept.
 
 const API = "/api/v1/notifications";
-const state = document.getElementById("state");
 const newest = document.querySelector(".tray")?.dataset.newest;
 
 let asked = null; // for the token of this session, once
@@ -14,19 +13,49 @@ function token() {
 async function ask(method, path, body) {
   const headers = { "Content-Type": "application/json", "X-CSRF-Token": await token() };
   const answer = await fetch(`${API}${path}`, { method, headers, body: body && JSON.stringify(body) });
-  if (!answer.ok) throw new Error(`${answer.status}`);
+  if (answer.ok) return;
+  const problem = await answer.json().catch(() => ({}));
+  const faults = (problem.errors ?? []).map((error) => `${error.field.replace("body.", "")} ${error.message}`);
+  throw new Error(faults.join("; ") || "That could not be kept. Try again.");
+}
+
+async function keep(state, method, path, body) {
+  try {
+    await ask(method, path, body);
+    state.textContent = "Kept.";
+    return true;
+  } catch (error) {
+    state.textContent = error.message;
+    return false;
+  }
 }
 
 if (newest) ask("POST", `/${newest}/read-up-to`).catch(() => {}); // they stay new, and are shown so again
 
-for (const box of document.querySelectorAll(".wanted input")) {
-  box.addEventListener("change", async () => {
-    try {
-      await ask("PUT", `/preferences/${box.name}`, { mail: box.checked });
-      state.textContent = "Kept.";
-    } catch {
-      box.checked = !box.checked;
-      state.textContent = "That could not be kept. Try again.";
-    }
+for (const list of document.querySelectorAll(".kind select")) {
+  let before = list.value;
+  list.addEventListener("change", async () => {
+    const state = document.getElementById("state");
+    const kept = await keep(state, "PUT", `/preferences/${list.name}`, { frequency: list.value });
+    if (kept) before = list.value;
+    else list.value = before;
   });
 }
+
+function minutes(time) {
+  const [hours, rest] = time.split(":").map(Number);
+  return time ? 60 * hours + rest : 0; // both at midnight: no quiet hours
+}
+
+const schedule = document.getElementById("schedule");
+schedule.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const fields = new FormData(schedule);
+  keep(document.getElementById("kept"), "PUT", "/schedule", {
+    hour: Number(fields.get("hour")),
+    weekday: Number(fields.get("weekday")),
+    quiet_from: minutes(fields.get("quiet_from")),
+    quiet_until: minutes(fields.get("quiet_until")),
+    time_zone: fields.get("time_zone").trim() || null,
+  });
+});

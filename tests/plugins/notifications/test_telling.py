@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import tomllib
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 
-import plugins.notifications
 from kernel import Event, new_id
-from kernel.contracts.chat import MemberMentioned, MessageAnswered, MessageRemoved
+from kernel.contracts.chat import MessageAnswered, MessageRemoved
+from kernel.contracts.notifications import Facts, NotificationRequested
 from kernel.contracts.payments import ChargeRefunded, PurchaseCharged, VoucherRedeemed
+from kernel.discovery import Catalogue, load
 from kernel.testing import teller
 from kernel.testing.deploying import Deploy
 from kernel.testing.failing import Failing
-from plugins.notifications.kinds import KINDS, Facts
-from plugins.notifications.telling import NEW, Telling
-from plugins.notifications.wording import wordings
-from tests.plugins.notifications.people import PATH, House, enrolled, open_house, registered, tray
+from plugins.notifications.kinds import OURS, SOURCES, Kinds
+from plugins.notifications.telling import NEW, Ready, Telling
+from plugins.notifications.wording import money, wordings
+from tests.plugins.notifications.loft import LoftPlugin
+from tests.plugins.notifications.people import PATH, House, enrolled, mentioned, open_house, records, registered, tray
 
-FACTS: Facts = {"course": "Knots", "author": "Bo", "amount": 1900, "currency": "EUR", "excerpt": "hi"}
+FACTS: Facts = {
+    "course": "Knots",
+    "author": "Bo",
+    "amount": 1900,
+    "currency": "EUR",
+    "excerpt": "hi",
+    "client": "Firefox",
+    "address": "192.0.2.1",
+    "moment": "2027-01-31T09:00:00+00:00",
+}
 
 
 def paid(user: UUID, course: UUID) -> PurchaseCharged:
     return PurchaseCharged(
         purchase_id=new_id(), charge_id=new_id(), user_id=user, course_id=course, amount=1900, currency="EUR"
-    )
-
-
-def mentioned(user: UUID, course: UUID, *, author: UUID | None = None, excerpt: str = "Look here") -> MemberMentioned:
-    return MemberMentioned(
-        user_id=user, room_id=new_id(), course_id=course, offset=7, author=author or new_id(), excerpt=excerpt
     )
 
 
@@ -49,9 +52,7 @@ async def test_whoever_registers_is_welcomed(deploy: Deploy) -> None:
     assert mail.text.startswith("Hello Ada,\n\nYour account is there.")
     assert f"{house.deployment.url}/notifications\n" in mail.text
     (notice,) = await tray(client)
-    assert (notice["kind"], notice["title"], notice["read"], notice["mail"]) == (
-        *("welcome", "Welcome to Lyceum", False, "sent"),
-    )
+    assert (notice["kind"], notice["title"], notice["read"]) == ("welcome", "Welcome to Lyceum", False)
 
 
 async def test_each_kind_tells_its_facts(deploy: Deploy) -> None:
@@ -110,16 +111,31 @@ async def test_everybody_is_told_in_their_language(deploy: Deploy) -> None:
 
 
 def test_every_kind_has_words_in_every_locale() -> None:
-    """And each can be told of with the facts that there are."""
-    folder = Path(plugins.notifications.__file__).parent / "locales"
-    assert {file.stem for file in folder.glob("*.toml")} == set(wordings())
-    for locale, words in wordings().items():
-        assert set(words.kinds) == {kind.name for kind in KINDS}, locale
-        for kind in KINDS:
-            told = words.notice(kind.name, FACTS, "Lyceum")
-            assert told.title.strip()
-            assert told.text.strip()
-        tomllib.loads((folder / f"{locale}.toml").read_text(encoding="utf-8"))
+    """Each says something with the facts that there are, and leaves nothing open."""
+    locales = set(wordings())
+    for kind in OURS:
+        assert set(kind.words) == locales, kind.name
+        for locale, words in wordings().items():
+            said = words.say(kind, FACTS, locale, "Lyceum")
+            assert said.title.strip()
+            assert said.text.strip()
+            assert "  " not in said.text
+            assert kind.words[locale].label.strip()
+
+
+def test_every_event_that_concerns_somebody_has_a_kind() -> None:
+    """Of all that our plugins publish: none is forgotten."""
+    catalogue = Catalogue.read()
+    published = {event for name in catalogue.bundled() for event in load(catalogue.any(name)).manifest.publishes}
+    told = {source.event: source.kind for source in SOURCES}
+    names = {kind.name for kind in OURS}
+
+    concerning = {event for event in published if event.concerns}
+
+    assert concerning
+    assert concerning <= told.keys()
+    assert set(told.values()) == names
+    assert all(event.concerns in event.__struct_fields__ for event in concerning)
 
 
 async def test_order_of_events_does_not_matter(deploy: Deploy) -> None:
@@ -159,18 +175,34 @@ async def test_notice_that_several_found_new_is_told_by_one(deploy: Deploy, fail
     failing.arm("plugins.notifications.telling.TOLD", "raise")
     await house.tell(enrolled(client.user, house.course()))
     ctx = house.deployment.platform.context("notifications")
-    (found,) = await ctx.db.all(NEW, after=UUID(int=0))
-    failing.arm("plugins.notifications.telling.TOLD", "raise|skip:1000")
+    found = await ctx.db.all(NEW, after=UUID(int=0), stale=ctx.clock.now())
     telling = ctx.own(Telling)
+    ready = [Ready(notice=one, facts=one.facts, kind=ctx.own(Kinds).all()[one.kind]) for one in found]
+    failing.arm("plugins.notifications.telling.TOLD", "raise|skip:1000")
 
-    await asyncio.gather(*(telling.tell_one(found, {"course": "Knots", "course_id": "1"}) for _ in range(5)))
+    await asyncio.gather(*(telling.tell_those(ready) for _ in range(5)))
 
+    assert len(found) == 1
     assert await house.mails() == 2
     assert [one["kind"] for one in await tray(client)] == ["enrolled", "welcome"]
 
 
+async def test_one_that_can_not_be_told_keeps_no_other_back(deploy: Deploy) -> None:
+    """Though they would have been told together; nor does one that can be told, but not be put into words."""
+    house = await open_house(deploy, LoftPlugin)
+    client = await house.person()
+    kinds = ("unfoldable", "wordless", "landed")
+    await house.tell(*(NotificationRequested(kind=kind, user_id=client.user, facts={"bird": "Bo"}) for kind in kinds))
+
+    assert (await house.mail()).subject == "Bo has landed"
+    outcomes = {one["kind"]: (one["outcome"], one["ways"]) for one in await records(client)}
+    assert outcomes["unfoldable"] == (None, [])
+    assert (outcomes["wordless"][0], outcomes["wordless"][1][0]["result"]) == ("told", "failed")
+    assert outcomes["landed"][1][0]["result"] == "sent"
+
+
 async def test_old_news_is_none(deploy: Deploy) -> None:
-    """Where the plugin hears of it late, as when it was off."""
+    """Where the plugin hears of it late, as when it was off; the record says so."""
     house = await open_house(deploy, stale_hours=1)
     client = await house.person()
     ctx = house.deployment.platform.context(teller.NAME)
@@ -181,38 +213,9 @@ async def test_old_news_is_none(deploy: Deploy) -> None:
     await house.told()
 
     assert [one["kind"] for one in await tray(client)] == ["welcome"]
-
-
-async def test_who_does_not_want_mails_of_a_kind_gets_none(deploy: Deploy) -> None:
-    """The tray has the notice nevertheless, and says why there was no mail."""
-    house = await open_house(deploy)
-    client = await house.person()
-    await client.call("PUT", f"{PATH}/preferences/enrolled", {"mail": False})
-    assert (await client.call("GET", f"{PATH}/preferences"))["enrolled"] == {"mail": False}
-
-    await house.tell(enrolled(client.user, house.course()))
-
+    newest = (await records(client))[0]
+    assert (newest["kind"], newest["outcome"], newest["ways"]) == ("enrolled", "stale", [])
     assert await house.mails() == 1
-    assert (await tray(client))[0]["mail"] == "declined"
-    await client.call("PUT", f"{PATH}/preferences/enrolled", {"mail": True})
-    await house.tell(enrolled(client.user, house.course()))
-    assert await house.mails() == 2
-    await client.call("PUT", f"{PATH}/preferences/nonsense", {"mail": True}, expect=404)
-
-
-async def test_nobody_gets_more_than_so_many_mails_in_a_day(deploy: Deploy) -> None:
-    """What is more stays in the tray; the next day there are mails again."""
-    house = await open_house(deploy, mails_per_day=3)
-    client = await house.person()
-    for _ in range(4):
-        await house.tell(enrolled(client.user, house.course()))
-
-    assert [one["mail"] for one in await tray(client)] == ["capped", "capped", "sent", "sent", "sent"]
-    house.deployment.clock.advance(24 * 3600 + 1)
-    await house.tell(enrolled(client.user, house.course()))
-
-    assert (await tray(client))[0]["mail"] == "sent"
-    assert await house.mails() == 4
 
 
 async def test_what_is_read_is_counted_no_more(deploy: Deploy) -> None:
@@ -252,12 +255,8 @@ async def test_what_a_message_said_that_is_gone_is_told_no_more(deploy: Deploy) 
 @pytest.mark.parametrize("amount", [0, 5, 1900, 10**12])
 def test_money_is_written_as_its_currency_is_counted(amount: int) -> None:
     """In hundredths, mostly."""
-    assert wordings()["en"].notice("voucher", {"amount": amount, "currency": "EUR"}, "").text == (
-        f"It brought you {amount // 100}.{amount % 100:02} EUR."
-    )
-    assert wordings()["en"].notice("voucher", {"amount": amount, "currency": "JPY"}, "").text == (
-        f"It brought you {amount} JPY."
-    )
+    assert money(amount, "EUR") == f"{amount // 100}.{amount % 100:02} EUR"
+    assert money(amount, "JPY") == f"{amount} JPY"
 
 
 async def test_pages_of_the_tray_show_everything_once(deploy: Deploy) -> None:
