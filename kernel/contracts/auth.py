@@ -153,6 +153,21 @@ class SessionStarted(Event, frozen=True, kw_only=True):
     session_id: UUID
 
 
+class SignedInFromNewDevice(Event, frozen=True, kw_only=True):
+    """A person who had signed in before did so from a device that was not known of them.
+
+    It comes beside `SessionStarted`, from providers that know devices again.
+    """
+
+    name: ClassVar[str] = "auth.signed_in_from_new_device.v1"
+    key: ClassVar[str] = "user_id"
+    personal: ClassVar[Personal] = {"user_id": {"address": "", "client": ""}}
+    user_id: UUID
+    session_id: UUID
+    address: str  #: of the client, as the deployment sees it
+    client: str  #: what the browser or application calls itself, shortened; empty where it does not say
+
+
 class SessionRevoked(Event, frozen=True, kw_only=True):
     """A session ended before its time: *reason* is `sign-out`, `reuse`, `disabled` or `administrator`."""
 
