@@ -145,7 +145,8 @@ class AuthApi:
             session_id=granted.session,
             user=_user(granted),
         )
-        return Answer(session, cookies=(self._cookies.cookie(value, seconds),))
+        kept = (self._cookies.cookie(value, seconds), self._cookies.device_cookie(browser.device))
+        return Answer(session, cookies=kept)
 
     async def _granted(self, request: Request, body: SignInRequest, browser: Browser | None = None) -> Granted:
         return await self._sign_in.with_code(

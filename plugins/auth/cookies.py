@@ -3,6 +3,9 @@
 The cookie is 256 random bits that say nothing; the database has their digest alone. A browser adds the cookie whoever
 makes it send a request, so a request that changes something also bears a token, which only who can read our answers
 knows. The token is made from the session and a key that lies outside the database, so nothing of it is stored.
+
+A second cookie, as random, lets nobody in. It stays in the browser when a session ends, so that a later sign-in is
+known to come from the same device.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from uuid import UUID
 from aiohttp import web
 
 from kernel import Context, Cookie, problems
+from plugins.auth.devices import LIFE
 from plugins.auth.settings import AuthSettings
 
 HEADER: Final = "X-CSRF-Token"
@@ -26,6 +30,8 @@ HEADER: Final = "X-CSRF-Token"
 NAME: Final = "__Host-lyceum"
 #: Where development is reached by plain http, in which browsers accept neither the prefix nor `Secure`.
 PLAIN_NAME: Final = "lyceum"
+#: What the name of the cookie that a device is known by has beside that of the session's.
+DEVICE: Final = "-device"
 
 _BYTES: Final = 32
 _VALUE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -43,6 +49,7 @@ class Cookies:
         self._https = url.scheme == "https"
         self._usable = self._https or _is_loopback(url.hostname or "")
         self._name = NAME if self._https else PLAIN_NAME
+        self._device_name = self._name + DEVICE
 
     def require_usable(self) -> None:
         """Refuse to put a session into a cookie that others could read on its way.
@@ -63,14 +70,19 @@ class Cookies:
 
     def value(self, http: web.Request) -> str | None:
         """Return the value that came with the request, None for none and for what is none of ours."""
-        if "Cookie" not in http.headers:
-            return None
-        value = http.cookies.get(self._name, "")
-        return value if _VALUE.fullmatch(value) else None
+        return _sent(http, self._name)
 
     def cookie(self, value: str, seconds: int) -> Cookie:
         """Return the cookie that a browser is to keep for *seconds*; 0 deletes it."""
         return Cookie(self._name, value, max_age=seconds, secure=self._https)
+
+    def device(self, http: web.Request) -> str:
+        """Return what the browser that sent the request is known by at sign-ins; a new value where it had none."""
+        return _sent(http, self._device_name) or self.new()
+
+    def device_cookie(self, value: str) -> Cookie:
+        """Return the cookie by which the browser is to be known from now on."""
+        return Cookie(self._device_name, value, max_age=int(LIFE.total_seconds()), secure=self._https)
 
     def csrf_token(self, session: UUID) -> str:
         """Return the token that changes in *session* must bear."""
@@ -91,6 +103,13 @@ class Cookies:
             raise problems.Forbidden(f"Send the token of GET /api/v1/auth/csrf as {HEADER}.")
         if "Content-Type" in http.headers and http.content_type in _FORMS:
             raise problems.UnsupportedMediaType(f"It is {http.content_type!r}.")
+
+
+def _sent(http: web.Request, name: str) -> str | None:
+    if "Cookie" not in http.headers:
+        return None
+    value = http.cookies.get(name, "")
+    return value if _VALUE.fullmatch(value) else None
 
 
 def _is_loopback(host: str) -> bool:

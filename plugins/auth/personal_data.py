@@ -1,4 +1,4 @@
-"""The account of a person: the address, the sign-ins, and what was typed at them."""
+"""The account of a person: the address, the sign-ins, the devices, and what was typed at them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kernel.database import Command, Query
 from plugins.auth.accounts import find
 from plugins.auth.administration import Administration
 from plugins.auth.settings import AuthSettings
-from plugins.auth.tables import accounts, addresses, sessions
+from plugins.auth.tables import accounts, addresses, devices, sessions
 
 
 class _SignIn(msgspec.Struct, frozen=True):
@@ -32,6 +32,12 @@ class _SignIn(msgspec.Struct, frozen=True):
     address: str
     client: str
     signed_in_by: str
+
+
+class _Device(msgspec.Struct, frozen=True):
+    """A device that is known: by a digest, which says nothing."""
+
+    seen_at: datetime
 
 
 class _Codes(msgspec.Struct, frozen=True):
@@ -49,6 +55,10 @@ SIGN_INS: Final = Query(
     .order_by(sessions.c.id),
     _SignIn,
 )
+DEVICES: Final = Query(
+    sa.select(devices.c.seen_at).where(devices.c.account_id == bindparam("account")).order_by(devices.c.seen_at),
+    _Device,
+)
 CODES: Final = Query(
     sa.select(*(addresses.c[name] for name in _Codes.__struct_fields__)).where(addresses.c.email == bindparam("email")),
     _Codes,
@@ -65,6 +75,7 @@ FORGET_ORIGINS: Final = Command(
     .where(sessions.c.account_id == bindparam("account"))
     .values(address=sa.literal_column("''"), client=sa.literal_column("''"))
 )
+FORGET_DEVICES: Final = Command(sa.delete(devices).where(devices.c.account_id == bindparam("account")))
 #: Unless the address has become somebody else's.
 FORGET_CODES: Final = Command(
     sa.delete(addresses).where(
@@ -73,7 +84,7 @@ FORGET_CODES: Final = Command(
 )
 
 RECEIPT: Final = Receipt(
-    erased=("your mail address, your roles, and from where and with what you signed in",),
+    erased=("your mail address, your roles, your known devices, and from where and with what you signed in",),
     kept=(
         Kept(what="your account's number and when it was made", why="others' records refer to it"),
         Kept(what="the numbers of your sign-ins, for a day", why="so that nobody can use them any more"),
@@ -94,6 +105,8 @@ class AuthPersonalData:
             yield document("account.json", row)
         if sign_ins := await self._ctx.db.all(SIGN_INS, account=subject.user_id):
             yield document("sign-ins.json", sign_ins)
+        if known := await self._ctx.db.all(DEVICES, account=subject.user_id):
+            yield document("devices.json", known)
         if codes := await self._ctx.db.all(CODES, email=subject.email):
             yield document("codes.json", codes)
 
@@ -103,5 +116,6 @@ class AuthPersonalData:
                 await self._administration.retire(session, subject.user_id)
             await session.run(FORGET_ADDRESS, account=subject.user_id, nobody=f"{subject.user_id}@erased.invalid")
             await session.run(FORGET_ORIGINS, account=subject.user_id)
+            await session.run(FORGET_DEVICES, account=subject.user_id)
             await session.run(FORGET_CODES, email=subject.email)
         return RECEIPT

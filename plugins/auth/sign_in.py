@@ -10,12 +10,13 @@ from uuid import UUID
 from aiohttp import web
 
 from kernel import Context, Event
-from kernel.contracts.auth import CodeRefused, SessionStarted
+from kernel.contracts.auth import CodeRefused, SessionStarted, SignedInFromNewDevice
 from kernel.database import Session
 from plugins.auth.accounts import AccountRow, arrive
 from plugins.auth.browsers import Browsers
 from plugins.auth.codes import Codes
 from plugins.auth.cookies import Cookies
+from plugins.auth.devices import Devices
 from plugins.auth.publishing import publish_all
 from plugins.auth.rotation import Granted
 from plugins.auth.sessions import Origin, Sessions
@@ -27,16 +28,21 @@ BY_CODE: Final = "code"
 
 @dataclass(frozen=True, kw_only=True)
 class Browser:
-    """The digests of the cookie that a browser gets, and of the one that it had."""
+    """The digests of the cookie that a browser gets, and of the one that it had; and what it is known by."""
 
     digest: bytes
     former: bytes | None
+    device: str  #: the value of its second cookie
 
     @classmethod
     def given(cls, cookies: Cookies, value: str, http: web.Request) -> Browser:
         """Return the browser that sent a request and gets the cookie *value*."""
         former = cookies.value(http)
-        return cls(digest=cookies.digest(value), former=cookies.digest(former) if former else None)
+        return cls(
+            digest=cookies.digest(value),
+            former=cookies.digest(former) if former else None,
+            device=cookies.device(http),
+        )
 
 
 class SignIn:
@@ -46,6 +52,7 @@ class SignIn:
         self._ctx = ctx
         self._codes = ctx.own(Codes)
         self._browsers = ctx.own(Browsers)
+        self._devices = ctx.own(Devices)
         self._sessions = ctx.own(Sessions)
 
     async def with_code(
@@ -103,7 +110,8 @@ class SignIn:
         kept = None if browser is None else self._browsers.kept(browser.digest)
         started_id, refresh_token, expires_at = await self._sessions.start(session, account.id, origin, kept, by)
         started = SessionStarted(user_id=account.id, session_id=started_id)
-        await publish_all(self._ctx, session, [*events, started])
+        alarm = await self._alarm(session, started, origin, browser)
+        await publish_all(self._ctx, session, [*events, started, *alarm])
         return Granted(
             account=account.id,
             email=account.email,
@@ -112,3 +120,16 @@ class SignIn:
             refresh_token=refresh_token,
             expires_at=expires_at,
         )
+
+    async def _alarm(
+        self, session: Session, started: SessionStarted, origin: Origin, browser: Browser | None
+    ) -> list[SignedInFromNewDevice]:
+        """Return what is to be told of the device that the session was *started* from: nothing if it is known."""
+        client = origin.shortened()
+        device = f"application {client}" if browser is None else f"browser {browser.device}"
+        if not await self._devices.is_new(session, started.user_id, device):
+            return []
+        told = SignedInFromNewDevice(
+            user_id=started.user_id, session_id=started.session_id, address=origin.address, client=client
+        )
+        return [told]

@@ -1,4 +1,4 @@
-"""Accounts, codes, sessions and signing keys."""
+"""Accounts, codes, sessions, devices and signing keys."""
 
 from __future__ import annotations
 
@@ -89,6 +89,16 @@ sessions: Final = sa.Table(
     sa.Index("ix_sessions_account", "account_id", "id"),
     sa.Index("ix_sessions_revoked", "revoked_at"),
     sa.Index("ix_sessions_expires", "expires_at"),
+)
+
+#: From what an account was signed in to; `digest` is made of the account and of what a device is known by.
+devices: Final = sa.Table(
+    "devices",
+    metadata,
+    Column("account_id", sa.Uuid, sa.ForeignKey(accounts.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("digest", sa.LargeBinary, primary_key=True),
+    Column("seen_at", Timestamp, nullable=False),  # at the last sign-in from it
+    sa.Index("ix_devices_seen", "seen_at"),
 )
 
 #: The key with the highest number whose `signs_from` has come signs; all verify until `retires_at`.

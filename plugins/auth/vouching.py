@@ -44,7 +44,8 @@ class Vouching:
             raise
         log.info("signed in", user=str(granted.account), session=str(granted.session))
         cookie = self._cookies.cookie(value, self._ctx.settings.session_days * SECONDS_A_DAY)
-        return SignedIn(user_id=granted.account, new=bool(events), cookies=(cookie,))
+        kept = (cookie, self._cookies.device_cookie(browser.device))
+        return SignedIn(user_id=granted.account, new=bool(events), cookies=kept)
 
     async def _account(self, session: Session, person: Vouched) -> tuple[AccountRow, list[Event]]:
         """Return the account that is to be opened, and the events of its making."""

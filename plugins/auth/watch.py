@@ -8,6 +8,7 @@ from typing import Final
 
 from kernel import Context
 from plugins.auth.codes import Codes
+from plugins.auth.devices import Devices
 from plugins.auth.keys import KeyRing
 from plugins.auth.revocations import POLL, TOPIC, Revocations
 from plugins.auth.sessions import Sessions
@@ -20,7 +21,7 @@ CLEANING: Final = 600.0  # seconds
 async def watching(ctx: Context[AuthSettings]) -> AsyncIterator[None]:
     """Know the keys and revocations before the first request, and keep up with them."""
     keys, revocations = ctx.own(KeyRing), ctx.own(Revocations)
-    codes, sessions = ctx.own(Codes), ctx.own(Sessions)
+    codes, sessions, devices = ctx.own(Codes), ctx.own(Sessions), ctx.own(Devices)
 
     async def keep_up() -> None:
         await revocations.read()
@@ -29,6 +30,7 @@ async def watching(ctx: Context[AuthSettings]) -> AsyncIterator[None]:
     async def clean() -> None:
         await codes.forget()
         await sessions.forget()
+        await devices.forget()
         await keys.forget()
 
     await keep_up()

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from kernel.contracts.auth import AUTH, LastAdministrator, RolesChanged, UserDisabled, UserEnabled, UserRegistered
@@ -114,6 +115,21 @@ async def test_administrator_who_became_the_last_one_is_not_erased(deploy: Deplo
     erased = await auth.account(person.user_id)
     assert erased is not None
     assert (erased.active, erased.roles) == (False, ())
+
+
+async def test_known_devices_are_in_the_copy_and_go_with_the_account(deploy: Deploy) -> None:
+    """The copy says when each was seen, since there is no more to say; others' stay."""
+    deployment = await deploy("auth", "mail")
+    ada, bob = subject(await sign_in(deployment, EMAIL)), subject(await sign_in(deployment, "bob@example.org"))
+
+    async def known(person: Subject) -> list[dict[str, object]]:
+        found = {one.name: one.content async for one in contribution(deployment).export(person)}
+        return list(msgspec.json.decode(found.get("devices.json", b"[]")))
+
+    assert [list(device) for device in await known(ada)] == [["seen_at"]]
+    await contribution(deployment).erase(ada)
+
+    assert (len(await known(ada)), len(await known(bob))) == (0, 1)
 
 
 async def test_erasure_of_nobody_is_no_failure(deploy: Deploy) -> None:
