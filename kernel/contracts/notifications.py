@@ -86,7 +86,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """What a channel carries to one person: one thing, or several that come together."""
 
-    key: UUID  #: the same however often it is tried: for a channel that must not carry it twice
+    key: UUID  #: the same however often it is tried
     recipient: Recipient
     title: str
     items: tuple[Item, ...]
@@ -111,9 +111,9 @@ class NotificationChannel(Protocol):
         ...
 
     async def deliver(self, notification: Notification) -> None:
-        """Carry *notification* to its recipient.
+        """Carry *notification* to its recipient, and nothing where it has carried one with the same key.
 
-        What raises is tried again, with the same key, for about a day.
+        What raises is tried again, with the same key, for some hours.
 
         Raises:
             Unreachable: the person has nothing that the channel reaches.

@@ -77,6 +77,13 @@ REPLACEABLE: Final = (
         helper="mails_in_memory",
     ),
     Replaceable(
+        name="notifications",
+        constant="NOTIFICATIONS",
+        protocol="Notifications",
+        whole=True,
+        kits=("NotificationsContract",),
+    ),
+    Replaceable(
         name="payments",
         constant="PAYMENTS",
         protocol="Payments",
@@ -148,6 +155,20 @@ CONTRIBUTED: Final = (
         contract="search",
         kit="SearchableContract",
         summary="lets something be found",
+    ),
+    Contributed(
+        name="notification_kinds",
+        constant="NOTIFICATION_KINDS",
+        contract="notifications",
+        kit="NotificationKindsContract",
+        summary="has something of its own to tell people",
+    ),
+    Contributed(
+        name="notification_channel",
+        constant="NOTIFICATION_CHANNEL",
+        contract="notifications",
+        kit="NotificationChannelContract",
+        summary="carries notifications on a way of its own",
     ),
 )
 

@@ -15,7 +15,6 @@ from sqlalchemy.dialects.postgresql import insert  # its ON CONFLICT compiles fo
 from kernel import Context, Event, new_id
 from kernel.contracts.auth import Account, RolesChanged, UserRegistered
 from kernel.database import Command, Database, Query, Session, Timestamp
-from plugins.auth.publishing import publish_all
 from plugins.auth.settings import AuthSettings
 from plugins.auth.tables import account_roles, accounts
 
@@ -169,5 +168,5 @@ async def grant(
         after = msgspec.structs.replace(row.account(), roles=tuple(sorted(wanted)))
         if act is not None and events:
             events.append(act(before, after))
-        await publish_all(ctx, session, events)
+        await ctx.events.publish_all(session, events)
     return after

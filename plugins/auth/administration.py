@@ -16,7 +16,6 @@ from kernel import Context, problems
 from kernel.contracts.auth import LastAdministrator, UserDisabled, UserEnabled
 from kernel.database import Command, Query, Session
 from plugins.auth.accounts import ADMIN, BY_ID, COLUMNS, AccountRow, replace_roles, split_roles
-from plugins.auth.publishing import publish_all
 from plugins.auth.revocations import Revocations
 from plugins.auth.sessions import Sessions
 from plugins.auth.settings import AuthSettings
@@ -114,7 +113,7 @@ class Administration:
             return Change(row, row)
         if ADMIN not in roles:
             await self._keep_one(session, row)
-        await publish_all(self._ctx, session, [await replace_roles(session, row, roles, self._now, by)])
+        await self._ctx.events.publish_all(session, [await replace_roles(session, row, roles, self._now, by)])
         self._revocations.change(session, person, roles, active=row.active)
         return Change(row, await self.account(person, session))
 
@@ -131,7 +130,7 @@ class Administration:
             return Change(row, row)
         await self._keep_one(session, row)
         version = await session.one(SET_ACTIVE, account=person, active=False, now=self._now)
-        await publish_all(self._ctx, session, [UserDisabled(user_id=person, version=version)])
+        await self._ctx.events.publish_all(session, [UserDisabled(user_id=person, version=version)])
         await self._sessions.end_all(session, person, "disabled")
         self._revocations.change(session, person, split_roles(row.roles), active=False)
         return Change(row, await self.account(person, session))
@@ -159,7 +158,7 @@ class Administration:
         row = await self.account(person, session)
         if version is None:
             return Change(row, row)
-        await publish_all(self._ctx, session, [UserEnabled(user_id=person, version=version)])
+        await self._ctx.events.publish_all(session, [UserEnabled(user_id=person, version=version)])
         self._revocations.change(session, person, split_roles(row.roles), active=True)
         return Change(msgspec.structs.replace(row, active=False), row)
 

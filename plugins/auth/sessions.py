@@ -16,7 +16,6 @@ from kernel import Context, Request, new_id
 from kernel.contracts.auth import SessionRevoked
 from kernel.database import Command, Query, Session, Timestamp
 from plugins.auth import refresh
-from plugins.auth.publishing import publish_all
 from plugins.auth.revocations import Revocations
 from plugins.auth.settings import AuthSettings
 from plugins.auth.tables import sessions
@@ -167,7 +166,7 @@ class Sessions:
     async def tell_ended(self, session: Session, account: UUID, ended: list[UUID], reason: str) -> None:
         """Tell everybody that the sessions *ended*, of *account*, are over once *session* has committed."""
         told = [SessionRevoked(user_id=account, session_id=one, reason=reason) for one in ended]
-        await publish_all(self._ctx, session, told)
+        await self._ctx.events.publish_all(session, told)
         self._revocations.end(session, ended)
 
     async def forget(self) -> None:

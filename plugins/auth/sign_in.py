@@ -17,7 +17,6 @@ from plugins.auth.browsers import Browsers
 from plugins.auth.codes import Codes
 from plugins.auth.cookies import Cookies
 from plugins.auth.devices import Devices
-from plugins.auth.publishing import publish_all
 from plugins.auth.rotation import Granted
 from plugins.auth.sessions import Origin, Sessions
 from plugins.auth.settings import AuthSettings
@@ -111,7 +110,7 @@ class SignIn:
         started_id, refresh_token, expires_at = await self._sessions.start(session, account.id, origin, kept, by)
         started = SessionStarted(user_id=account.id, session_id=started_id)
         alarm = await self._alarm(session, started, origin, browser)
-        await publish_all(self._ctx, session, [*events, started, *alarm])
+        await self._ctx.events.publish_all(session, [*events, started, *alarm])
         return Granted(
             account=account.id,
             email=account.email,

@@ -74,10 +74,10 @@ class Circulating:
         """Note every circular for some more people; return whether there may be more of them."""
         found = await self._ctx.db.all(ALL)
         for circular, facts in zip(found, await self._names.name([one.facts for one in found]), strict=True):
-            await self._go_on(circular, dict(facts))
+            await self.go_on(circular, dict(facts))
         return bool(found)
 
-    async def _go_on(self, circular: Circular, facts: dict[str, str | int]) -> None:
+    async def go_on(self, circular: Circular, facts: dict[str, str | int]) -> None:
         """Take one further, from where it was read."""
         happening = Happening(
             event_id=circular.event_id, kind=circular.kind, facts=facts, at=circular.at, author=circular.author

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -13,7 +15,7 @@ pytestmark = pytest.mark.sqlite_only
 
 
 async def test_tray_shows_what_is_new_once(deploy: Deploy, browser: Browser) -> None:
-    """And keeps which mails somebody wants; on a phone as on a desk."""
+    """Counts it on every page, and keeps what somebody wants; on a phone as on a desk."""
     settings = {"notifications": {"look_every": 0.1}}
     names = ("web", "auth", "mail", "users", "notifications")
     deployment = await deploy(*names, settings=settings, sections={"server": {"development": True}})
@@ -22,17 +24,40 @@ async def test_tray_shows_what_is_new_once(deploy: Deploy, browser: Browser) -> 
     asked = await page.evaluate(ASK, "ada@example.org")
     code = await deployment.mailbox.code("ada@example.org")
     assert await page.evaluate(ENTER, {"challenge_id": asked["challenge_id"], "code": code}) == 201
-    await deployment.mailbox.next("ada@example.org")
+    mail = await deployment.mailbox.next("ada@example.org")
 
     await page.goto(f"{deployment.url}/notifications")
     await expect(page.locator(".tray .unread h2")).to_have_text(["Welcome to Lyceum new"])
-    await page.get_by_label("Mentions in rooms").uncheck()
-    await expect(page.get_by_role("status")).to_have_text("Kept.")
+    await expect(page.locator("[data-unread]")).to_have_text("● 1 unread notifications")
+    mentions = page.get_by_role("group", name="Mentions in rooms").get_by_label("By mail")
+    await mentions.select_option("daily")
+    await expect(page.locator("#state")).to_have_text("Kept.")
+    await page.get_by_label("Nothing comes from").fill("22:00")
+    await page.get_by_label("until").fill("07:30")
+    await page.get_by_label("Time zone").fill("Middle/Earth")
+    await page.get_by_role("button", name="Keep").click()
+    await expect(page.locator("#kept")).to_contain_text("time_zone is no time zone")
+    await page.get_by_label("Time zone").fill("Europe/Berlin")
+    await page.get_by_role("button", name="Keep").click()
+    await expect(page.locator("#kept")).to_have_text("Kept.")
+    await expect(page.locator("[data-unread]")).to_be_hidden()
     await page.reload()
 
     await expect(page.locator(".tray .unread")).to_have_count(0)
     await expect(page.locator(".tray li")).to_have_count(1)
-    await expect(page.get_by_label("Mentions in rooms")).not_to_be_checked()
-    await expect(page.get_by_label("Purchases")).to_be_checked()
+    await expect(mentions).to_have_value("daily")
+    await expect(page.get_by_role("group", name="Purchases").get_by_label("By mail")).to_have_value("now")
+    await expect(page.get_by_label("until")).to_have_value("07:30")
     await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     assert await page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+    link = re.search(r"http\S+/notifications/unsubscribe/\S+", mail.text)
+    assert link is not None
+    stranger = await (await browser.new_context(viewport=PHONE)).new_page()  # type: ignore[arg-type]
+    await stranger.goto(link.group())
+    await expect(stranger.locator("main li")).to_have_text(["Welcome"])
+    await stranger.get_by_role("button", name="Unsubscribe").click()
+    await expect(stranger.get_by_role("status")).to_have_text("Done. You get no more of it.")
+    await page.reload()
+    welcome = page.get_by_role("group", name="Welcome").get_by_label("By mail")
+    await expect(welcome).to_have_value("never")

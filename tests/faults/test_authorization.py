@@ -37,7 +37,13 @@ PUBLIC: Final = frozenset(
     {
         "GET /api/v1/users/{user_id}",
         "GET /instructors/{person}",
-        "PUT /api/v1/notifications/preferences/{kind}",
+        "PUT /api/v1/notifications/following/{topic}",
+        "DELETE /api/v1/notifications/following/{topic}",
+        "PUT /api/v1/notifications/preferences/{kind}/{channel}",
+        "DELETE /api/v1/notifications/preferences/{kind}/{channel}",
+        "GET /api/v1/notifications/unsubscribe/{token}",
+        "POST /api/v1/notifications/unsubscribe/{token}",
+        "GET /notifications/unsubscribe/{token}",
     }
 )
 #: Of two routes that end the same object the one that its owner does not call here.
@@ -213,6 +219,7 @@ async def furnish(deployment: Deployment) -> dict[str, Owned]:
         "enrollments.courses": Owned(teacher, {"course_id": draft["id"]}),
         "enrollments.purchases": Owned(teacher, {"purchase_id": bought["purchase_id"]}),
         "notifications": Owned(teacher, {"notice_id": await notice(teacher)}),
+        "notifications.people": Owned(admin, {"user_id": str(teacher.user)}),
         "privacy.erasures": Owned(admin, {"erasure_id": await erasure(deployment)}),
         "privacy.exports": Owned(teacher, {"export_id": await export(teacher)}),
     }

@@ -18,6 +18,7 @@ KITS = (
     "courses",
     "enrollments",
     "mail",
+    "notifications",
     "payments",
     "personal_data",
     "policies",

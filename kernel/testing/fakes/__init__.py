@@ -15,6 +15,7 @@ from kernel.contracts.chat import CHAT
 from kernel.contracts.courses import COURSES
 from kernel.contracts.enrollments import ENROLLMENTS
 from kernel.contracts.mail import MAIL
+from kernel.contracts.notifications import NOTIFICATIONS
 from kernel.contracts.payments import PAYMENTS
 from kernel.contracts.search import SEARCH
 from kernel.contracts.users import USERS
@@ -25,6 +26,7 @@ from kernel.testing.fakes.chat import InMemoryChatPlugin
 from kernel.testing.fakes.courses import InMemoryCoursesPlugin
 from kernel.testing.fakes.enrollments import InMemoryEnrollmentsPlugin
 from kernel.testing.fakes.mail import InMemoryMailPlugin
+from kernel.testing.fakes.notifications import InMemoryNotificationsPlugin
 from kernel.testing.fakes.payments import InMemoryPaymentsPlugin
 from kernel.testing.fakes.search import InMemorySearchPlugin
 from kernel.testing.fakes.users import InMemoryUsersPlugin
@@ -42,6 +44,7 @@ FAKES: Final[Mapping[Capability[object], PluginClass]] = {
     ENROLLMENTS: InMemoryEnrollmentsPlugin,
     IDENTITY: IdentityPlugin,
     MAIL: InMemoryMailPlugin,
+    NOTIFICATIONS: InMemoryNotificationsPlugin,
     PAYMENTS: InMemoryPaymentsPlugin,
     SEARCH: InMemorySearchPlugin,
     USERS: InMemoryUsersPlugin,

@@ -61,7 +61,8 @@ class Pigeons:
         if self.storms:
             self.storms -= 1
             raise ConnectionError("a storm")
-        self.carried.append(notification)
+        if notification.key not in {one.key for one in self.carried}:
+            self.carried.append(notification)
 
 
 class LoftPlugin(Plugin):

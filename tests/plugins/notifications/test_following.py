@@ -11,17 +11,20 @@ import sqlalchemy as sa
 from kernel import new_id
 from kernel.contracts.courses import CoursePublished
 from kernel.contracts.notifications import NOTIFICATIONS, NotificationRequested, instructor_topic
-from kernel.database import Query
+from kernel.database import Command, Query
 from kernel.testing.deploying import Deploy
 from kernel.testing.failing import Failing
-from plugins.notifications.circulating import BATCH
+from plugins.notifications.circulating import ALL, BATCH, Circular, Circulating
 from plugins.notifications.following import FOLLOW
 from plugins.notifications.handlers import REGISTER
+from plugins.notifications.noting import NOBODY, Happening, circulate
 from plugins.notifications.tables import notices
 from plugins.notifications.telling import Telling
 from tests.plugins.notifications.people import PATH, House, decision, open_house, records, registered, tray
 
 COUNT: Final = Query(sa.select(sa.func.count().label("count")).select_from(notices), int)
+#: As if the person had been told long ago, and the notice was removed.
+FORGET: Final = Command(sa.delete(notices).where(notices.c.user_id == sa.bindparam("person")))
 
 
 def published(course: UUID, *instructors: UUID) -> CoursePublished:
@@ -94,6 +97,29 @@ async def test_many_are_told_once_each(deploy: Deploy, failing: Failing) -> None
     assert titles == [1, 1]
     ctx = house.deployment.platform.context("notifications")
     assert await ctx.db.one(COUNT) == len(people)
+
+
+async def test_circular_that_another_has_taken_further_is_left_to_it(deploy: Deploy) -> None:
+    """Who comes with what it read before notes nobody, and does not end it."""
+    house = await open_house(deploy, look_every=600)
+    ctx = house.deployment.platform.context("notifications")
+    client = await house.person()
+    await client.call("PUT", f"{PATH}/following/club:chess", expect=204)
+    now = ctx.clock.now()
+    circular = Circular(
+        event_id=new_id(), topic="club:chess", kind="welcome", facts={}, author=None, at=now, after=NOBODY, step=0
+    )
+    async with ctx.db.transaction() as session:
+        happening = Happening(event_id=circular.event_id, kind="welcome", facts={}, at=now)
+        await circulate(session, happening, circular.topic)
+    circulating = ctx.own(Circulating)
+
+    await circulating.go_on(circular, {})
+    await ctx.db.run(FORGET, person=client.user)
+    await circulating.go_on(circular, {})
+
+    assert await ctx.db.one(COUNT) == 0
+    assert len(await ctx.db.all(ALL)) == 1
 
 
 async def many(house: House, count: int) -> list[UUID]:
