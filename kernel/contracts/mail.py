@@ -8,6 +8,7 @@ which they were asked for; one that can not be opened or sent at all is given up
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar, Final, Protocol
 from uuid import UUID
 
@@ -23,8 +24,10 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     to: str  #: the address alone
     subject: str
     text: str
-    html: str = ""  #: the same in HTML
-    unsubscribe: str = ""  #: an address that takes a POST of RFC 8058
+    html: str = ""  #: the same in HTML, for programs that show it; empty for a mail of text alone
+    #: Where one POST ends mails like this one (RFC 8058), as `is_unsubscribe_url` demands; empty for a mail that has to
+    #: come. Mail programs offer it on https alone.
+    unsubscribe: str = ""
 
 
 class MailRequested(Event, frozen=True, kw_only=True):
@@ -35,6 +38,20 @@ class MailRequested(Event, frozen=True, kw_only=True):
     personal: ClassVar[Personal] = {"recipient": {"sealed": ""}}
     recipient: str  #: `recipient_of(address)`: mails to one person leave in order
     sealed: str  #: empty once the person was erased: there is nothing to send any more
+
+
+#: So that the header, on a line of its own, is no longer than a line may be (998 characters, RFC 5322).
+LONGEST_URL: Final = 900
+_URL: Final = re.compile(r"https?://(?!.*=\?)[A-Za-z0-9\[][!-;=?-~]*")
+
+
+def is_unsubscribe_url(text: str) -> bool:
+    """Return whether *text* is a URL of http or https that can stand in a header, of `LONGEST_URL` characters at most.
+
+    It is in ASCII, and spaces, line breaks, `<`, `>` and `=?` are quoted: they would end the URL there, begin another
+    header, or be read as an encoded word.
+    """
+    return len(text) <= LONGEST_URL and _URL.fullmatch(text) is not None
 
 
 def recipient_of(secrets: Secrets, email: str) -> str:

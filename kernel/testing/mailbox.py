@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from email.message import EmailMessage
 from typing import Final
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -25,12 +26,8 @@ class ReceivedMail:
     subject: str
     text: str
     headers: dict[str, str]
-    html: str = ""
-
-    @property
-    def unsubscribe(self) -> str:
-        """The address that takes a POST of RFC 8058; empty where there is none."""
-        return self.headers.get("List-Unsubscribe", "").replace(" ", "").strip("<>")
+    html: str = ""  #: empty without such a part
+    unsubscribe: str = ""  #: where one click unsubscribes (RFC 8058); empty unless both headers say so
 
 
 _CODE: Final = re.compile(r"\b\d{6}\b")
@@ -69,23 +66,41 @@ class Mailbox:
             return self.refuse
         content = envelope.content or b""
         parsed = email.message_from_bytes(content if isinstance(content, bytes) else content.encode(), policy=_POLICY)
-        body, rich = parsed.get_body(("plain",)), parsed.get_body(("html",))
         for recipient in envelope.rcpt_tos:
-            message = ReceivedMail(
-                to=recipient,
-                sender=envelope.mail_from or "",
-                subject=str(parsed["Subject"] or ""),
-                text=body.get_content().replace("\r\n", "\n") if body else "",
-                headers={name: str(value) for name, value in parsed.items()},
-                html=rich.get_content().replace("\r\n", "\n") if rich else "",
-            )
             async with self._arrived:
-                self.messages.append(message)
+                self.messages.append(_received(parsed, to=recipient, sender=envelope.mail_from or ""))
                 self._arrived.notify_all()
         return "250 OK"
 
 
 _POLICY: Final = email.policy.default
+_ONE_URL: Final = re.compile(r"\s*<([^<>\s]+)>\s*")
+
+
+def _received(parsed: EmailMessage, *, to: str, sender: str) -> ReceivedMail:
+    return ReceivedMail(
+        to=to,
+        sender=sender,
+        subject=str(parsed["Subject"] or ""),
+        text=_content(parsed, "plain"),
+        headers={name: str(value) for name, value in parsed.items()},
+        html=_content(parsed, "html"),
+        unsubscribe=_unsubscribe(parsed),
+    )
+
+
+def _content(parsed: EmailMessage, kind: str) -> str:
+    body = parsed.get_body((kind,))
+    return body.get_content().replace("\r\n", "\n") if body else ""
+
+
+def _unsubscribe(parsed: EmailMessage) -> str:
+    # As it came over the wire: the parser would put together again a URL that was folded or encoded, which most mail
+    # programs do not.
+    raw = {name.lower(): str(value) for name, value in parsed.raw_items()}
+    url = _ONE_URL.fullmatch(raw.get("list-unsubscribe", ""))
+    one_click = raw.get("list-unsubscribe-post", "").strip() == "List-Unsubscribe=One-Click"
+    return url.group(1) if url and one_click else ""
 
 
 @asynccontextmanager

@@ -25,6 +25,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     to: str
     subject: str
     text: str
+    html: str  #: empty without such a part
+    unsubscribe: str
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -59,4 +61,12 @@ class Mailbox:
 
     def _open(self, row: _Row) -> Kept:
         message = msgspec.json.decode(self._secrets.unseal(row.sealed), type=Message)
-        return Kept(id=row.id, time=row.created_at, to=message.to, subject=message.subject, text=message.text)
+        return Kept(
+            id=row.id,
+            time=row.created_at,
+            to=message.to,
+            subject=message.subject,
+            text=message.text,
+            html=message.html,
+            unsubscribe=message.unsubscribe,
+        )

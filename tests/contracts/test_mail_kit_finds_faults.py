@@ -66,6 +66,37 @@ class CutsTexts(InMemoryMail):
         return found and msgspec.structs.replace(found, text=found.text.partition("\n")[0])
 
 
+class SendsTextAlone(InMemoryMail):
+    """Leaves the HTML out."""
+
+    def _opened(self, sealed: str) -> Message | None:
+        found = super()._opened(sealed)
+        return found and msgspec.structs.replace(found, html="")
+
+
+class CutsUrls(InMemoryMail):
+    """Has room for a line of a header."""
+
+    def _opened(self, sealed: str) -> Message | None:
+        found = super()._opened(sealed)
+        return found and msgspec.structs.replace(found, unsubscribe=found.unsubscribe[:78])
+
+
+class TakesAnyUrl(InMemoryMail):
+    """Puts into a header whatever comes."""
+
+    def _opened(self, sealed: str) -> Message | None:
+        return msgspec.json.decode(self._secrets.unseal(sealed), type=Message)
+
+
+class KnowsItsOwnVersionAlone(InMemoryMail):
+    """Gives up what it does not know to the letter."""
+
+    def _opened(self, sealed: str) -> Message | None:
+        names = msgspec.json.decode(self._secrets.unseal(sealed), type=dict[str, str])
+        return super()._opened(sealed) if set(names) == set(Message.__struct_fields__) else None
+
+
 class SendsNothingToNobody(InMemoryMail):
     """Sends an empty mail where there is nothing to send any more."""
 
@@ -80,6 +111,10 @@ FAULTS: dict[type[InMemoryMail], Test] = {
     SaysThatAllHasLeft: KIT.test_mail_that_nobody_asked_for_has_not_left,
     DropsWhatIsRefused: KIT.test_mail_waits_until_it_is_taken,
     SendsTheNewestFirst: KIT.test_mails_to_one_person_leave_in_order,
+    SendsTextAlone: KIT.test_mail_in_html_is_in_text_too,
+    CutsUrls: KIT.test_mail_says_where_to_unsubscribe,
+    TakesAnyUrl: KIT.test_mail_that_tells_no_url_to_unsubscribe_is_given_up,
+    KnowsItsOwnVersionAlone: KIT.test_mail_of_another_version_leaves,
     CutsTexts: KIT.test_mail_leaves_as_it_was_asked_for,
     SendsNothingToNobody: KIT.test_mail_to_somebody_who_was_erased_is_none,
 }

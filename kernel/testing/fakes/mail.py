@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from kernel import Context, Delivery, EventHandler, Manifest, Plugin, Provide, Unsealable, hookimpl, on
-from kernel.contracts.mail import MAIL, MailRequested, Message
+from kernel.contracts.mail import MAIL, MailRequested, Message, is_unsubscribe_url
 from kernel.database import Session
 
 
@@ -20,7 +20,7 @@ class InMemoryMail:
     def __init__(self, ctx: Context[Any]) -> None:
         self._secrets = ctx.secrets
         self._waiting: dict[UUID, str] = {}
-        self._left: dict[UUID, Message | None] = {}  #: None for what could not be opened
+        self._left: dict[UUID, Message | None] = {}  #: None for what could not be opened or sent
         self._refusing = False
 
     async def has_left(self, mail_id: UUID) -> bool:
@@ -55,9 +55,10 @@ class InMemoryMail:
 
     def _opened(self, sealed: str) -> Message | None:
         try:
-            return msgspec.json.decode(self._secrets.unseal(sealed), type=Message)
+            message = msgspec.json.decode(self._secrets.unseal(sealed), type=Message)
         except (Unsealable, msgspec.DecodeError):
             return None
+        return message if not message.unsubscribe or is_unsubscribe_url(message.unsubscribe) else None
 
 
 class InMemoryMailPlugin(Plugin[Any]):

@@ -34,9 +34,15 @@ class Row(msgspec.Struct, frozen=True):
 ROWS = Query(sa.select(*(mails.c[name] for name in Row.__struct_fields__)).order_by(mails.c.id), Row)
 
 
-def message(to: str = "ada@example.org", subject: str = "Hello", text: str = "Good morning.") -> Message:
+def message(
+    to: str = "ada@example.org",
+    subject: str = "Hello",
+    text: str = "Good morning.",
+    html: str = "",
+    unsubscribe: str = "",
+) -> Message:
     """Return a message."""
-    return Message(to=to, subject=subject, text=text)
+    return Message(to=to, subject=subject, text=text, html=html, unsubscribe=unsubscribe)
 
 
 def request(deployment: Deployment, asked: Message) -> MailRequested:

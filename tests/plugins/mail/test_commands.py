@@ -14,7 +14,7 @@ async def test_mails_are_listed_and_shown(deploy: Deploy) -> None:
     """The newest first; without an id, `show` shows the newest."""
     deployment = await deploy("mail", plugins=[AskingPlugin], settings=KEEPING)
     first = await ask(deployment, message(subject="First", text="Code 123456"))
-    await ask(deployment, message(subject="Second", text="Code 654321"))
+    await ask(deployment, message(subject="Second", text="Code 654321", html="<b>654321</b>"))
     await deployment.settle()
 
     listed = json.loads((await deployment.command("mail", "list", json=True)).stdout)
@@ -26,7 +26,8 @@ async def test_mails_are_listed_and_shown(deploy: Deploy) -> None:
     assert "123456" not in str(listed)
     assert "Code 654321" in newest.output
     assert "Code 123456" in older.output
-    assert document["text"] == "Code 654321"
+    assert (document["text"], document["html"]) == ("Code 654321", "<b>654321</b>")
+    assert "<b>" not in newest.output
 
 
 async def test_absent_mail_is_not_shown(deploy: Deploy) -> None:

@@ -70,6 +70,27 @@ async def test_page_shows_the_mailbox_in_development(deploy: Deploy) -> None:
 
 
 @pytest.mark.sqlite_only
+async def test_page_shows_html_as_its_source(deploy: Deploy) -> None:
+    """Nothing of a mail becomes a part of the page, nor a link on it."""
+    deployment = await deploy("mail", plugins=[AskingPlugin], settings=KEEPING, sections=DEVELOPMENT)
+    html, url = '<script>alert(1)</script><img src="x" onerror="alert(2)">', "javascript:alert(3)"
+    asked = await ask(deployment, message(html=html, unsubscribe=url))
+    plain = await ask(deployment, message())
+    await deployment.settle()
+
+    shown = (await page(deployment, f"/-/mailbox/{asked}"))[1]
+    without = (await page(deployment, f"/-/mailbox/{plain}"))[1]
+
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=" in shown
+    assert "<script>alert" not in shown
+    assert "<img" not in shown
+    assert f"<code>{url}</code>" in shown
+    assert f'="{url}' not in shown
+    assert "The same in HTML" not in without
+    assert "unsubscribes" not in without
+
+
+@pytest.mark.sqlite_only
 @pytest.mark.parametrize(
     ("development", "delivery"), [(False, "mailbox"), (True, "smtp")], ids=["production", "with a server"]
 )

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from uuid import UUID
 
+import msgspec
+
 from kernel import Event
-from kernel.contracts.mail import MAIL, Mail, MailRequested, Message, requested
+from kernel.contracts.mail import MAIL, Mail, MailRequested, Message, recipient_of, requested
 from kernel.testing import teller
 from kernel.testing.choices import PluginClass, Tables
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
-from kernel.testing.mailbox import Mailbox
+from kernel.testing.mailbox import Mailbox, ReceivedMail
 
 PATIENCE: Final = 15.0  # seconds
 PAUSE: Final = 0.01  # seconds
@@ -41,11 +43,20 @@ class SmtpOutside:
         self._mailbox = mailbox
 
     def arrived(self) -> Sequence[Message]:
-        found = self._mailbox.messages
-        return [Message(to=one.to, subject=one.subject, text=one.text.removesuffix("\n")) for one in found]
+        return [_as_asked_for(one) for one in self._mailbox.messages]
 
     def refuse(self, refusing: bool) -> None:
         self._mailbox.refuse = "451 try later" if refusing else None
+
+
+def _as_asked_for(mail: ReceivedMail) -> Message:
+    return message(
+        mail.subject,
+        to=mail.to,
+        text=mail.text.removesuffix("\n"),
+        html=mail.html.removesuffix("\n"),
+        unsubscribe=mail.unsubscribe,
+    )
 
 
 @dataclass
@@ -65,6 +76,13 @@ class DeployedMail:
         """Ask for *messages*; return the ids by which the provider knows them."""
         secrets = self.deployment.platform.context(teller.NAME).secrets
         return await self.tell(*(requested(secrets, message) for message in messages))
+
+    async def ask_as(self, version: Mapping[str, str]) -> UUID:
+        """Ask for the message that another version of `Message` writes as *version*; return its id."""
+        secrets = self.deployment.platform.context(teller.NAME).secrets
+        sealed = secrets.seal(msgspec.json.encode(version))
+        (mail,) = await self.tell(MailRequested(recipient=recipient_of(secrets, version["to"]), sealed=sealed))
+        return mail
 
     async def tell(self, *events: Event) -> list[UUID]:
         """Publish *events*; return their ids once the provider has heard of them."""
@@ -107,6 +125,13 @@ async def deploy_mail(
     return DeployedMail(deployment, world, names, choice)
 
 
-def message(subject: str = "Hello", *, to: str = "ada@example.org", text: str = "Good morning.") -> Message:
+def message(
+    subject: str = "Hello",
+    *,
+    to: str = "ada@example.org",
+    text: str = "Good morning.",
+    html: str = "",
+    unsubscribe: str = "",
+) -> Message:
     """Return a message that can be sent."""
-    return Message(to=to, subject=subject, text=text)
+    return Message(to=to, subject=subject, text=text, html=html, unsubscribe=unsubscribe)

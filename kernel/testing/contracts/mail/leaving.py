@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kernel import new_id
+from kernel.contracts.mail import LONGEST_URL
 from kernel.testing.contracts.mail.deployed import DeployedMail, message
 
 
@@ -18,6 +19,32 @@ class LeavingContract:
 
         assert harness.outside.arrived() == [asked]
         assert await harness.mail.waiting() == 0
+
+    async def test_mail_in_html_is_in_text_too(self, harness: DeployedMail) -> None:
+        """Whoever reads it chooses."""
+        asked = message(text="Grüße\n.\nΤέλος", html="<p>Grüße &amp; <b>Τέλος</b></p>\n.\n" + "<i>long</i> " * 200)
+
+        await harness.leave(*await harness.ask(asked, message("Of text alone")))
+
+        assert harness.outside.arrived() == [asked, message("Of text alone")]
+
+    async def test_mail_says_where_to_unsubscribe(self, harness: DeployedMail) -> None:
+        """Both headers are there, and the URL is whole however long it is."""
+        base = "https://learn.example.org/unsubscribe?token="
+        short, longest = message(unsubscribe=base + "a.b~c%20d"), message(unsubscribe=base.ljust(LONGEST_URL, "a"))
+
+        await harness.leave(*await harness.ask(short, longest, message("None")))
+
+        assert harness.outside.arrived() == [short, longest, message("None")]
+
+    async def test_mail_of_another_version_leaves(self, harness: DeployedMail) -> None:
+        """One that waited for an upgrade knows fewer fields, one of a plugin that is ahead more."""
+        before = {"to": "ada@example.org", "subject": "Before", "text": "Good morning."}
+        after = {"to": "ada@example.org", "subject": "After", "text": "Good morning.", "later": "unheard of"}
+
+        await harness.leave(await harness.ask_as(before), await harness.ask_as(after))
+
+        assert harness.outside.arrived() == [message("Before"), message("After")]
 
     async def test_mail_that_nobody_asked_for_has_not_left(self, harness: DeployedMail) -> None:
         """The answer is about that mail, not about any."""

@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from kernel.contracts.mail import MailRequested, recipient_of
+from typing import Final
+
+from kernel.contracts.mail import LONGEST_URL, MailRequested, recipient_of
 from kernel.testing import teller
 from kernel.testing.contracts.mail.deployed import DeployedMail, message
+
+#: Each would get something else into the header, or is nothing that a mail program can POST to.
+NO_URLS: Final = (
+    "https://a.example/\r\nBcc: eve@example.org",
+    "https://a.example/\nBcc: eve@example.org",
+    "https://a.example/\n",
+    "https://a.example/>, <https://b.example/",
+    "https://a.example/=?utf-8?q?=0D=0ABcc:_eve@example.org?=",
+    "https://a.example/a b",
+    "https://a.example/ü",
+    "https://a.example/".ljust(LONGEST_URL + 1, "a"),
+    "https://",
+    "mailto:off@example.org",
+    "javascript:alert(1)",
+    "/unsubscribe",
+)
 
 
 class WaitingContract:
@@ -42,4 +60,13 @@ class WaitingContract:
         await harness.leave(broken, *await harness.ask(message("Next")))
 
         assert [one.subject for one in harness.outside.arrived()] == ["Next"]
+        assert await harness.mail.waiting() == 0
+
+    async def test_mail_that_tells_no_url_to_unsubscribe_is_given_up(self, harness: DeployedMail) -> None:
+        """What is no URL, or has more in it than one, gets into no header; the next one leaves."""
+        broken = await harness.ask(*(message(unsubscribe=text) for text in NO_URLS))
+
+        await harness.leave(*broken, *await harness.ask(message("Next")))
+
+        assert harness.outside.arrived() == [message("Next")]
         assert await harness.mail.waiting() == 0
