@@ -12,7 +12,7 @@ import jinja2
 import msgspec
 
 from kernel import Context
-from kernel.contracts.mail import Message
+from kernel.contracts.mail import LONGEST_URL, Message
 from kernel.contracts.notifications import Item, Notification, NotificationKind, Recipient
 from plugins.notifications.deciding import DIGESTS, QUIET
 from plugins.notifications.kinds import Kinds
@@ -20,6 +20,7 @@ from plugins.notifications.links import Links
 from plugins.notifications.wording import Wording, filled, wording
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
+_LONGEST: Final = LONGEST_URL // 2  # characters of kinds in a link
 _RIGHT_TO_LEFT: Final = ("ar", "fa", "he", "ur")
 
 
@@ -55,7 +56,7 @@ class Composing:
         first, known = members[0], self._kinds.all()
         words = wording(first.locale)
         items = tuple(self._item(words, member, known[member.kind]) for member in members)
-        token = self._links.token(first.user_id, channel, {member.kind for member in members})
+        token = self._links.token(first.user_id, channel, _fitting({member.kind for member in members}))
         return Notification(
             key=parcel,
             recipient=Recipient(
@@ -105,6 +106,14 @@ class Composing:
             "preferences": f"{self._address}/notifications",
             "unsubscribe": unsubscribe,
         }
+
+
+def _fitting(kinds: set[str]) -> Sequence[str]:
+    """Return as many of *kinds* as the header of a mail has room for."""
+    chosen = sorted(kinds)
+    while len("~".join(chosen)) > _LONGEST:
+        chosen.pop()
+    return chosen
 
 
 def _plain(words: Wording, parts: Mapping[str, Any]) -> str:
