@@ -13,8 +13,8 @@ import click
 HERE: Final = Path(__file__).parent
 #: Each is a module of this folder that prints its figures and exits with 1 when a goal is not met.
 MEASUREMENTS: Final = (
-    *("overhead", "cold_start", "many_plugins", "events", "caps", "storm", "verify", "search", "compare"),
-    *("chat", "chat_slow", "chat_storm"),
+    *("overhead", "cold_start", "many_plugins", "events", "caps", "storm", "verify", "compare"),
+    *("chat", "chat_slow", "chat_storm", "search", "notifications"),
 )
 #: Those that run beside the peers.
 AGAINST_PEERS: Final = frozenset({"compare", "chat"})
