@@ -8,6 +8,7 @@ from typing import Any, Final
 from kernel import Context
 from kernel.contracts.notifications import NOTIFICATION_CHANNEL, NotificationChannel
 from plugins.notifications.deciding import TRAY
+from plugins.notifications.wording import in_language
 
 MAIL: Final = "mail"
 _OURS: Final = (TRAY, MAIL)
@@ -26,6 +27,11 @@ class Channels:
             if channel.name not in _OURS:
                 found.setdefault(channel.name, channel)
         return found
+
+    def label(self, name: str, locale: str) -> str:
+        """Return what people call a channel of a plugin; its name where it is off."""
+        channel = self.contributed().get(name)
+        return in_language(channel.labels, locale) if channel is not None else name
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all channels but the tray."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from kernel import PUBLIC, SIGNED_IN, Context, PageQuery, Request, problems, web
 from plugins.notifications.api import TrayApi
+from plugins.notifications.channels import Channels
 from plugins.notifications.deciding import TRAY
 from plugins.notifications.kinds import Kinds
 from plugins.notifications.links import Links
@@ -48,7 +49,7 @@ class NotificationPages:
 
     def __init__(self, ctx: Context[NotificationsSettings]) -> None:
         self._tray, self._wishes, self._kinds = ctx.own(TrayApi), ctx.own(WishesApi), ctx.own(Kinds)
-        self._links = Links(ctx)
+        self._channels, self._links = ctx.own(Channels), Links(ctx)
 
     async def tray(self, request: Request) -> Mapping[str, object]:
         """Show the newest notices of whoever asks, and what they want."""
@@ -58,7 +59,7 @@ class NotificationPages:
         return {
             "notices": found.items,
             "more": found.next is not None,
-            "channels": _channels(preferences),
+            "channels": self._named(preferences),
             "preferences": preferences,
             "frequencies": FREQUENCIES,
             "schedule": in_force,
@@ -76,14 +77,18 @@ class NotificationPages:
         labels = [in_language(known[kind].words, "en").label for kind in ending.kinds if kind in known]
         return {"labels": labels, "channel": ending.channel, "token": token}
 
-
-def _channels(preferences: list[KindView]) -> list[tuple[str, str]]:
-    names = preferences[0].channels if preferences else ()
-    return [(name, CHANNELS.get(name, name)) for name in names]
+    def _named(self, preferences: list[KindView]) -> list[tuple[str, str]]:
+        """Return the channels, each with what it is called."""
+        names = preferences[0].channels if preferences else ()
+        return [(name, CHANNELS.get(name) or self._channels.label(name, "en")) for name in names]
 
 
 def _quiet(schedule: InForce) -> tuple[str, str]:
     """Return the quiet hours as a browser's fields show them; empty where there are none."""
     if schedule.quiet_from == schedule.quiet_until:
         return "", ""
-    return tuple(f"{minutes // 60:02}:{minutes % 60:02}" for minutes in (schedule.quiet_from, schedule.quiet_until))  # type: ignore[return-value]
+    return _clock(schedule.quiet_from), _clock(schedule.quiet_until)
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
