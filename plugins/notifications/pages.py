@@ -41,6 +41,7 @@ def declarations(ctx: Context[NotificationsSettings]) -> tuple[web.PageDeclarati
         ),
         web.Navigation(label="Notifications", path=path, permission=SIGNED_IN, weight=350),
         web.Slot(name="masthead", template="notifications/unread.html"),
+        web.Slot(name="instructor", template="notifications/follow.html"),
     )
 
 

@@ -95,6 +95,12 @@ class Followed(msgspec.Struct, frozen=True):
     topic: str
 
 
+class Follows(msgspec.Struct, frozen=True):
+    """Whether one follows something."""
+
+    follows: bool
+
+
 class Ended(msgspec.Struct, frozen=True, kw_only=True):
     """What one is told no more of."""
 
@@ -123,6 +129,7 @@ class WishesApi:
         yield get("/schedule", self.schedule, permission=SIGNED_IN)
         yield put("/schedule", self.arrange, permission=SIGNED_IN, problems=bad[1:], idempotency=none)
         yield get("/following", self.following, permission=SIGNED_IN, problems=(problems.InvalidCursor,))
+        yield get(followed, self.follows, permission=SIGNED_IN, problems=unknown)
         yield put(followed, self.follow, permission=SIGNED_IN, status=204, problems=unknown, idempotency=none)
         yield delete(followed, self.unfollow, permission=SIGNED_IN, status=204, problems=unknown, idempotency=none)
         limits = (RateLimit("60/minute", by="address"),)
@@ -175,6 +182,10 @@ class WishesApi:
         after = query.after(str) or _FIRST
         found = await self._service.followed(request.principal.id, after, query.limit + 1)
         return page([Followed(topic) for topic in found], query, lambda one: one.topic)
+
+    async def follows(self, request: Request, topic: str) -> Follows:
+        """Say whether one follows a topic."""
+        return Follows(await self._service.follows(request.principal.id, _known_topic(topic)))
 
     async def follow(self, request: Request, topic: str) -> None:
         """Be told from now on what concerns a topic, such as `instructor:` and somebody's id."""

@@ -61,3 +61,25 @@ async def test_tray_shows_what_is_new_once(deploy: Deploy, browser: Browser) -> 
     await page.reload()
     welcome = page.get_by_role("group", name="Welcome").get_by_label("By mail")
     await expect(welcome).to_have_value("never")
+
+
+async def test_people_follow_who_teaches(deploy: Deploy, browser: Browser) -> None:
+    """By a button on their page, which says whether one does; not oneself."""
+    names = ("web", "auth", "mail", "users", "notifications")
+    deployment = await deploy(*names, sections={"server": {"development": True}})
+    teacher = await deployment.sign_in("eva@example.org", roles=("instructor",))
+    await deployment.settle()
+    page = await (await browser.new_context(viewport=PHONE)).new_page()  # type: ignore[arg-type]
+    await page.goto(f"{deployment.url}/instructors/{teacher.user}")
+    await expect(page.locator("[data-follow]")).to_have_count(0)
+    asked = await page.evaluate(ASK, "ada@example.org")
+    code = await deployment.mailbox.code("ada@example.org")
+    assert await page.evaluate(ENTER, {"challenge_id": asked["challenge_id"], "code": code}) == 201
+
+    await page.reload()
+    await page.get_by_role("button", name="Follow", pressed=False).click()
+    await expect(page.get_by_role("button", name="Following", pressed=True)).to_be_visible()
+    await page.reload()
+    await page.get_by_role("button", name="Following", pressed=True).click()
+
+    await expect(page.get_by_role("button", name="Follow", exact=True, pressed=False)).to_be_visible()

@@ -37,6 +37,7 @@ PUBLIC: Final = frozenset(
     {
         "GET /api/v1/users/{user_id}",
         "GET /instructors/{person}",
+        "GET /api/v1/notifications/following/{topic}",
         "PUT /api/v1/notifications/following/{topic}",
         "DELETE /api/v1/notifications/following/{topic}",
         "PUT /api/v1/notifications/preferences/{kind}/{channel}",

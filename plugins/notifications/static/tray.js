@@ -1,23 +1,8 @@
 // What was shown is read; and what somebody wants is kept.
 
-const API = "/api/v1/notifications";
+import { ask } from "./asking.js";
+
 const newest = document.querySelector(".tray")?.dataset.newest;
-
-let asked = null; // for the token of this session, once
-
-function token() {
-  asked ??= fetch("/api/v1/auth/csrf").then((answer) => answer.json()).then((answer) => answer.csrf_token);
-  return asked;
-}
-
-async function ask(method, path, body) {
-  const headers = { "Content-Type": "application/json", "X-CSRF-Token": await token() };
-  const answer = await fetch(`${API}${path}`, { method, headers, body: body && JSON.stringify(body) });
-  if (answer.ok) return;
-  const problem = await answer.json().catch(() => ({}));
-  const faults = (problem.errors ?? []).map((error) => `${error.field.replace("body.", "")} ${error.message}`);
-  throw new Error(faults.join("; ") || "That could not be kept. Try again.");
-}
 
 async function keep(state, method, path, body) {
   try {
