@@ -17,6 +17,7 @@ from kernel.testing import teller
 from kernel.testing.clients import Client
 from kernel.testing.deploying import Deploy
 from kernel.testing.deployment import Deployment
+from kernel.testing.failing import Failing
 from plugins.notifications.sending import Sending
 from plugins.notifications.tables import deliveries, parcels
 from plugins.notifications.telling import Telling
@@ -93,6 +94,29 @@ async def test_what_folds_is_neither_lost_nor_told_twice(deploy: Deploy) -> None
     assert [word for word in said if told.count(word) != 1] == []
     assert {one["ways"][0]["result"] for one in await records(client)} == {"sent"}
     assert await house.mails() < len(said)
+
+
+async def test_parcel_that_something_joins_is_not_closed_meanwhile(deploy: Deploy, failing: Failing) -> None:
+    """The other process waits until it is committed, or leaves the parcel to later."""
+    house = await open_house(deploy, fold_minutes=1, look_every=600)
+    client = await house.person()
+    twin = await house.deployment.twin()
+    course, room = house.course(), new_id()
+    said = [mentioned(client.user, course, excerpt=f"word-{number}", room=room) for number in range(3)]
+    for event in said[:2]:
+        await house.tell(event)
+    failing.arm("plugins.notifications.telling.TOLD", "sleep:1500")
+    await teller.tell(house.deployment, said[2])
+    await asyncio.sleep(0.5)
+
+    house.deployment.clock.advance(61)
+    await twin.platform.context("notifications").own(Sending).send()
+    await asyncio.sleep(2)
+    await both(house, (house.deployment, twin))
+
+    assert await house.mails() >= 3
+    told = "\n".join(message.text for message in house.deployment.mailbox.messages)
+    assert [told.count(f"word-{number}") for number in range(3)] == [1, 1, 1]
 
 
 def _carried(processes: Sequence[Deployment], client: Client) -> int:
