@@ -19,6 +19,7 @@ from plugins.search.indexing import Indexing
 from plugins.search.personal_data import SearchPersonalData
 from plugins.search.settings import SearchSettings
 from plugins.search.tables import metadata
+from plugins.search.warming import Warming
 
 
 class SearchPlugin(Plugin[SearchSettings]):
@@ -61,6 +62,7 @@ class SearchPlugin(Plugin[SearchSettings]):
         @asynccontextmanager
         async def indexing() -> AsyncIterator[None]:
             ctx.own(Indexing).run_in_background()
+            Warming(ctx).run_in_background()
             yield
 
         return indexing()

@@ -28,6 +28,7 @@ from kernel.database import Query
 from plugins.search.tables import contents, documents, postings
 from plugins.search.weighing import FACETS
 
+SHAPES: Final = 1000  # of queries whose statements are kept
 REACH: Final = 600  # documents of one part that are looked at
 REACH_OF_HALF: Final = 400  # where half of the words are enough: of all of them together
 NAMESAKES: Final = 100  # documents that are called exactly like the query
@@ -124,7 +125,7 @@ class Row(msgspec.Struct, frozen=True):
     shown: bytes
 
 
-@functools.cache
+@functools.lru_cache(SHAPES)
 def search(shape: Shape) -> Query[Row]:
     """Return the query for one page and the counts."""
     ways = [_way(way, number, shape.sort) for number, way in enumerate(shape.ways)]
