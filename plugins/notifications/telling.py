@@ -200,7 +200,7 @@ class Telling:
     async def tell_those(self, ready: Sequence[Ready]) -> None:
         """Tell those of *ready* that are new still; if one of them cannot be told, each of the others by itself."""
         try:
-            await self._tell(ready)
+            await self.tell_together(ready)
         except Exception:
             if len(ready) > 1:
                 for one in ready:
@@ -208,7 +208,8 @@ class Telling:
             elif ready:
                 self._ctx.log.exception("not told; tried again later", action="telling", notice=str(ready[0].notice.id))
 
-    async def _tell(self, ready: Sequence[Ready]) -> None:
+    async def tell_together(self, ready: Sequence[Ready]) -> None:
+        """Tell those of *ready* that are new still, all of them or none."""
         if not ready:
             return
         now = self._ctx.clock.now()

@@ -180,7 +180,7 @@ async def test_notice_that_several_found_new_is_told_by_one(deploy: Deploy, fail
     ready = [Ready(notice=one, facts=one.facts, kind=ctx.own(Kinds).all()[one.kind]) for one in found]
     failing.arm("plugins.notifications.telling.TOLD", "raise|skip:1000")
 
-    await asyncio.gather(*(telling.tell_those(ready) for _ in range(5)))
+    await asyncio.gather(*(telling.tell_together(ready) for _ in range(5)))
 
     assert len(found) == 1
     assert await house.mails() == 2
