@@ -17,7 +17,7 @@ from plugins.notifications.kinds import Kinds
 from plugins.notifications.live import IS_UNREAD, UNREAD, Live, Unread, unread
 from plugins.notifications.settings import NotificationsSettings
 from plugins.notifications.tables import contacts, notices
-from plugins.notifications.wording import DEFAULT, filled, wording
+from plugins.notifications.wording import DEFAULT, path_of, wording
 
 _LAST: Final = UUID(int=2**128 - 1)  # behind every other
 
@@ -117,7 +117,7 @@ class TrayApi:
             kind=notice.kind,
             title=said.title,
             text=said.text,
-            path=filled(kind.path, notice.facts),
+            path=path_of(kind, notice.facts),
             at=notice.at,
             read=notice.read_at is not None,
         )

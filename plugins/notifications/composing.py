@@ -17,7 +17,7 @@ from kernel.contracts.notifications import Item, Notification, NotificationKind,
 from plugins.notifications.deciding import DIGESTS, QUIET
 from plugins.notifications.kinds import Kinds
 from plugins.notifications.links import Links
-from plugins.notifications.wording import Wording, filled, wording
+from plugins.notifications.wording import Wording, path_of, wording
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _LONGEST: Final = LONGEST_URL // 2  # characters of kinds in a link
@@ -82,7 +82,7 @@ class Composing:
 
     def _item(self, words: Wording, member: Member, kind: NotificationKind) -> Item:
         said = words.say(kind, member.facts, member.locale, self._place)
-        link = self._address + filled(kind.path, member.facts)
+        link = self._address + path_of(kind, member.facts)
         return Item(kind=member.kind, title=said.title, text=said.text, link=link, at=member.at)
 
     def _title(self, words: Wording, slot: str, items: Sequence[Item]) -> str:

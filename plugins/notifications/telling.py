@@ -88,6 +88,7 @@ AMEND: Final = Command(
     .where(notices.c.id == bindparam("of_id"))
     .values(facts=bindparam("new_facts"), outcome=bindparam("new_outcome"))
 )
+FORGET: Final = Command(sa.delete(notices).where(notices.c.id == bindparam("of_id")))
 _PEOPLE: Final = bindparam("people", type_=sa.Uuid(), expanding=True)
 #: One teller at a time puts something into the parcels of a person.
 LOCK: Final = Query(
@@ -232,6 +233,7 @@ class Telling:
         await session.load(ADD_PARCELS, [_parcel_row(parcel) for parcel in desk.made])
         await session.load(ADD_DELIVERIES, ways)
         await session.run_many(AMEND, list(_amended(outcomes)))
+        await session.run_many(FORGET, [{"of_id": one.notice.id} for one, told in outcomes if _is_nobodys(one, told)])
         return [one.notice.user_id for one, outcome in outcomes if outcome == "told"]
 
     async def _desk(self, session: Session, people: Sequence[UUID], now: datetime) -> Desk:
@@ -265,6 +267,11 @@ def _outcome(one: Ready, want: Wanted) -> Outcome:
     if one.kind is None:
         return "stale"
     return "hidden" if wish(one.kind, TRAY, want.chosen).frequency == "never" else "told"
+
+
+def _is_nobodys(one: Ready, outcome: Outcome) -> bool:
+    """Return whether it came for somebody who was erased, or whom nobody ever knew."""
+    return outcome == "stale" and not one.notice.time_zone
 
 
 def _amended(outcomes: Iterable[tuple[Ready, Outcome]]) -> Iterable[dict[str, object]]:

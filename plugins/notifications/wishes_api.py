@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -42,6 +42,8 @@ from plugins.notifications.tables import contacts
 from plugins.notifications.wanting import ARRANGE, AS_USUAL, CHOOSE, FORGET, Own, Wanted, end, wanted
 from plugins.notifications.wording import in_language
 
+#: Of one address: mail programs of very many people ask from few of them.
+UNSUBSCRIBING: Final = "1200/minute"
 _FIRST: Final = ""  # before every other topic
 ZONE: Final = Query(sa.select(contacts.c.time_zone).where(contacts.c.user_id == bindparam("person")), str)
 _topic: Final = msgspec.json.Decoder(Topic).decode
@@ -89,6 +91,9 @@ class InForce(msgspec.Struct, frozen=True, kw_only=True):
     quiet_until: int
 
 
+_NOTHING_CHOSEN: Final = msgspec.structs.asdict(ScheduleView())
+
+
 class Followed(msgspec.Struct, frozen=True):
     """What one follows."""
 
@@ -132,7 +137,7 @@ class WishesApi:
         yield get(followed, self.follows, permission=SIGNED_IN, problems=unknown)
         yield put(followed, self.follow, permission=SIGNED_IN, status=204, problems=unknown, idempotency=none)
         yield delete(followed, self.unfollow, permission=SIGNED_IN, status=204, problems=unknown, idempotency=none)
-        limits = (RateLimit("60/minute", by="address"),)
+        limits = (RateLimit(UNSUBSCRIBING, by="address"),)
         for method, handler in ((post, self.unsubscribe), (get, self.look)):
             yield method(
                 "/unsubscribe/{token}",
@@ -174,7 +179,9 @@ class WishesApi:
         if (body.quiet_from is None) != (body.quiet_until is None):
             missing = "quiet_from" if body.quiet_from is None else "quiet_until"
             raise _invalid(f"body.{missing}", "is missing; quiet hours have a beginning and an end")
-        await self._db.run(ARRANGE, user_id=request.principal.id, **msgspec.structs.asdict(body))
+        usual = _usual(self._ctx.settings)
+        own = {name: value for name, value in msgspec.structs.asdict(body).items() if value != usual.get(name)}
+        await self._db.run(ARRANGE, user_id=request.principal.id, **{**_NOTHING_CHOSEN, **own})
         return await self._in_force(request.principal.id)
 
     async def following(self, request: Request, query: PageQuery) -> Page[Followed]:
@@ -227,6 +234,15 @@ class WishesApi:
     def _require_known(self, kind: str, channel: str) -> None:
         if kind not in self._kinds.all() or channel not in (TRAY, *self._channels.names()):
             raise problems.NotFound
+
+
+def _usual(settings: NotificationsSettings) -> Mapping[str, int]:
+    """Return what is so for everybody who has not chosen."""
+    return {
+        "hour": settings.digest_hour,
+        "weekday": settings.digest_weekday,
+        **({"quiet_from": 0, "quiet_until": 0} if settings.quiet_from == settings.quiet_until else {}),
+    }
 
 
 def _chosen(own: Own | None) -> ScheduleView:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -79,6 +80,11 @@ class _Told(dict[str, str | int]):
 def filled(template: str, facts: Facts) -> str:
     """Return *template* with facts in the place of their names; what there is no fact of stays open."""
     return template.format_map(_Told(facts))
+
+
+def path_of(kind: NotificationKind, facts: Facts) -> str:
+    """Return where a notice leads to; no fact can lead out of the part of the path where it stands."""
+    return filled(kind.path, {name: quote(str(value), safe="") for name, value in facts.items()})
 
 
 def money(amount: int, currency: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from kernel import Event, new_id
@@ -17,7 +19,7 @@ from kernel.testing.deploying import Deploy
 from kernel.testing.failing import Failing
 from plugins.notifications.kinds import OURS, SOURCES, Kinds
 from plugins.notifications.telling import NEW, Ready, Telling
-from plugins.notifications.wording import money, wordings
+from plugins.notifications.wording import money, path_of, wordings
 from tests.plugins.notifications.loft import LoftPlugin
 from tests.plugins.notifications.people import PATH, House, enrolled, mentioned, open_house, records, registered, tray
 
@@ -250,6 +252,25 @@ async def test_what_a_message_said_that_is_gone_is_told_no_more(deploy: Deploy) 
     await house.tell(MessageRemoved(room_id=event.room_id, course_id=event.course_id, offset=event.offset))
 
     assert [one["kind"] for one in await tray(client)] == ["welcome"]
+
+
+async def test_what_comes_for_somebody_whom_nobody_knows_goes_in_the_end(deploy: Deploy) -> None:
+    """As after an erasure."""
+    house = await open_house(deploy, stale_hours=1)
+    client = house.deployment.client("student")
+    await house.tell(enrolled(client.user, house.course()))
+    assert [one["outcome"] for one in await records(client)] == [None]
+
+    await house.at(house.deployment.clock.now() + timedelta(hours=2))
+
+    assert await records(client) == []
+
+
+def test_facts_lead_nowhere_else() -> None:
+    """Neither to another host nor to another path."""
+    kind = msgspec.structs.replace(OURS[0], path="/{place}/x")
+
+    assert path_of(kind, {"place": "/elsewhere.example/?a#b"}) == "/%2Felsewhere.example%2F%3Fa%23b/x"
 
 
 @pytest.mark.parametrize("amount", [0, 5, 1900, 10**12])

@@ -135,6 +135,16 @@ async def test_digest_knows_the_zone_of_the_profile(deploy: Deploy) -> None:
     assert (found["time_zone"], found["hour"], found["chosen"]["hour"]) == ("Europe/Berlin", 8, None)
 
 
+async def test_what_is_usual_is_not_kept_as_a_choice(deploy: Deploy) -> None:
+    """So that another default reaches whoever sent a form without changing it."""
+    client = await (await open_house(deploy)).person()
+
+    usual = {"hour": 8, "weekday": 0, "quiet_from": 0, "quiet_until": 0}
+    found = await client.call("PUT", f"{PATH}/schedule", {**usual, "weekday": 3})
+
+    assert {name: value for name, value in found["chosen"].items() if value is not None} == {"weekday": 3}
+
+
 async def test_what_happens_in_quiet_hours_comes_together_at_their_end(deploy: Deploy) -> None:
     """One mail, not a pile of them."""
     house = await open_house(deploy)
