@@ -26,9 +26,10 @@ async def test_tray_shows_what_is_new_once(deploy: Deploy, browser: Browser) -> 
     assert await page.evaluate(ENTER, {"challenge_id": asked["challenge_id"], "code": code}) == 201
     mail = await deployment.mailbox.next("ada@example.org")
 
+    await page.goto(deployment.url)
+    await expect(page.locator("[data-unread]")).to_have_text("● 1 unread notifications")
     await page.goto(f"{deployment.url}/notifications")
     await expect(page.locator(".tray .unread h2")).to_have_text(["Welcome to Lyceum new"])
-    await expect(page.locator("[data-unread]")).to_have_text("● 1 unread notifications")
     mentions = page.get_by_role("group", name="Mentions in rooms").get_by_label("By mail")
     await mentions.select_option("daily")
     await expect(page.locator("#state")).to_have_text("Kept.")
