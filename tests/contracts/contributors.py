@@ -15,6 +15,7 @@ from kernel.contracts.auth import UserRegistered
 from kernel.contracts.courses import COURSES
 from kernel.contracts.enrollments import ENROLLMENTS
 from kernel.contracts.mail import MailRequested, Message, requested
+from kernel.contracts.notifications import NOTIFICATIONS
 from kernel.contracts.personal_data import PersonalData, Subject
 from kernel.contracts.search import Teacher
 from kernel.contracts.users import ProfileChanged
@@ -130,7 +131,10 @@ async def told(deployment: Deployment, user: UUID, word: str) -> Somebody:
     email = f"{word}@example.org"
     event = UserRegistered(user_id=user, email=email, display_name=word, locale="en", roles=("student",))
     await teller.tell(deployment, event)
-    await deployment.settle()
+    notifications = deployment.platform.services.get(NOTIFICATIONS)
+    async with asyncio.timeout(PATIENCE):
+        while not await notifications.unread(user):  # noqa: ASYNC110  # it sets no Event of ours
+            await asyncio.sleep(0.02)
     return _somebody(user, email, word, erased=(word,))
 
 
