@@ -100,10 +100,11 @@ class Outbox:
         return values["event_id"]  # type: ignore[return-value]
 
     async def publish_all(self, session: Session, events: Sequence[Event]) -> None:
+        if not events:
+            return
         await session.run_many(WRITE, [self.row(event) for event in events])
         await WRITTEN()
-        if events:
-            session.after_commit(self._wake)
+        session.after_commit(self._wake)
 
     def row(self, event: Event, prefix: str = "event_") -> dict[str, object]:
         if type(event) not in self._publishes:
