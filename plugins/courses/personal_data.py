@@ -36,11 +36,12 @@ TAUGHT: Final = Query(
     .limit(100),
     _Taught,
 )
+#: Of the marks of this erasure alone: others at the same moment mark the same courses and look after them.
 STILL_SHOWN: Final = Query(
     sa.select(sa.func.count().label("count"))
     .select_from(course_instructors)
     .join(outdated, outdated.c.course_id == course_instructors.c.course_id)
-    .where(course_instructors.c.user_id == _PERSON),
+    .where(course_instructors.c.user_id == _PERSON, outdated.c.event_id == bindparam("mark", type_=sa.Uuid())),
     int,
 )
 
@@ -72,10 +73,11 @@ class CoursesPersonalData:
                 yield document(f"courses/{course.id}.json", msgspec.Raw(course.document))
 
     async def erase(self, subject: Subject) -> Receipt:
+        mark = new_id()
         async with self._db.transaction() as session:
             await session.run(FORGET_NAME, person=subject.user_id)
-            await session.run(OUTDATE, person=subject.user_id, event_id=new_id())
+            await session.run(OUTDATE, person=subject.user_id, event_id=mark)
         await self._renewal.renew()
-        if await self._db.one(STILL_SHOWN, person=subject.user_id):
+        if await self._db.one(STILL_SHOWN, person=subject.user_id, mark=mark):
             raise NameStillShown(str(NameStillShown.__doc__))
         return RECEIPT
