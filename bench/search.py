@@ -42,6 +42,7 @@ from kernel.testing.servers import PostgresServer, valkey
 from plugins.search import marks
 from plugins.search.finding import SearchService
 from plugins.search.indexing import Indexing
+from plugins.search.vectors import key
 from plugins.search.words import stem
 
 SIZES: Final = (100_000, 1_000_000)
@@ -222,7 +223,7 @@ async def wrong_best(one: Searched) -> list[str]:
     """Return the words whose first page is not the best twenty."""
     wrong = []
     for word in (word for kind in CLASSES for word in words_of(kind, 5)):
-        best = [row[0] for row in await one.connection.fetch(BEST, stem(word))]
+        best = [row[0] for row in await one.connection.fetch(BEST, key(stem(word)))]
         hits = (await one.search.find(None, Query(text=f"{word} "))).hits
         numbers = dict(await one.connection.fetch(NUMBERS, [hit.found.id for hit in hits]))
         if [numbers[hit.found.id] for hit in hits] != best:

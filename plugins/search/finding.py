@@ -109,8 +109,6 @@ def _counts(facet: str, rows: Iterable[Row]) -> tuple[Count, ...]:
 
 def _reasons(reading: Reading, impacts: Mapping[str, int], match: Row, asked: Plan) -> list[Reason]:
     """Return what brought a document its points; computed like those of the statement."""
-    if not match.points:  # it was come by in another order
-        return []
     name = reading.name
     named = match.points >= matching.NAME_POINTS
     exactly = [Reason(word=name, terms=(name,), points=matching.NAME_POINTS)] if named else []
@@ -121,5 +119,5 @@ def _reasons(reading: Reading, impacts: Mapping[str, int], match: Row, asked: Pl
 
 
 def _reason(slot: Slot, impacts: Mapping[str, int]) -> Reason:
-    had = {term: impacts[term] * (100 if term == slot.own else slot.worth) for term in slot.terms if term in impacts}
-    return Reason(word=slot.word, terms=tuple(had), points=slot.weight * max(had.values(), default=0))
+    had = {term: impacts[term] * slot.factor(term) for term in slot.terms if term in impacts}
+    return Reason(word=slot.word, terms=tuple(had), points=max(had.values(), default=0))

@@ -1,31 +1,30 @@
 """The statement of a search: the best documents of what is rarest in it, what the rest says of them, and the counts.
 
 What is looked for has *parts*: each word, each filter by facet, and who may read. The part that the fewest documents
-have *drives*: its documents are read in the order of their impact, no more than `REACH` of them, and the others are
-looked up by key, the rarest first, for those that are left. So a word that a million documents have costs no more than
-one that thousands have.
+have *drives*: its terms are *walked*, their documents read in the order of their impact, no more than `REACH` of them.
+Whether these have the other parts too, and what the words say of them, their own rows tell. So a word that a million
+documents have costs no more than one that thousands have.
 
 There are two *spaces* of terms: of documents for everybody, and of those for some readers, whose terms begin with
-`RESTRICTED`. Each is gone through by a *chain* of its own, the second one only by who may read something in it.
+`RESTRICTED` where they are walked. Each is gone through by a *way* of its own, the second one only by who may read
+something in it.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy import bindparam
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.sql.functions import FunctionElement
 
 from kernel.contracts.search import Sort
 from kernel.database import Query
 from plugins.search.tables import contents, documents, postings
+from plugins.search.vectors import Greatest, Impact, Place
 from plugins.search.weighing import FACETS
 
 SHAPES: Final = 1000  # of queries whose statements are kept
@@ -35,11 +34,13 @@ NAMESAKES: Final = 100  # documents that are called exactly like the query
 NAME_POINTS: Final = 1_000_000_000  #: for being called exactly like the query
 WHOLE_POINTS: Final = 300_000_000  #: where half of the words are enough, for having all; more than words come to
 
-#: What sorts, the greatest first.
-SORTED: Final[dict[Sort, ColumnElement[int]]] = {
-    "rating": documents.c.rating,
-    "newest": documents.c.published,
-    "price": -documents.c.price,
+#: What is read of a document's row beside its words.
+FACTS: Final = ("subject_kind", *FACETS, "price", "rating", "duration_seconds", "published")
+#: What sorts, the greatest first, of a row of `FACTS`.
+SORTED: Final[dict[Sort, Callable[[Any], ColumnElement[int]]]] = {
+    "rating": lambda told: told.rating,
+    "newest": lambda told: told.published,
+    "price": lambda told: -told.price,
 }
 #: How everything is gone through in such an order.
 _ORDERED: Final[dict[Sort, Sequence[ColumnElement[int]]]] = {
@@ -58,55 +59,25 @@ _NUMBERS: Final[dict[str, Callable[[Any], ColumnElement[bool]]]] = {
 _NOTHING: Final[ColumnElement[int]] = sa.literal_column("0", sa.BigInteger())
 
 
-class Among(FunctionElement[bool]):
-    """Whether a number is among those of a select: PostgreSQL looks a sorted array up in one go through the index."""
-
-    type = sa.Boolean()
-    inherit_cache = True
-
-
-@compiles(Among, "postgresql")
-def _on_postgresql(element: Among, compiler: SQLCompiler, **options: Any) -> str:
-    number, numbers = (compiler.process(part, **options) for part in element.clauses)
-    return f"({number} = ANY (ARRAY{numbers}))"
-
-
-@compiles(Among, "sqlite")
-def _on_sqlite(element: Among, compiler: SQLCompiler, **options: Any) -> str:
-    number, numbers = (compiler.process(part, **options) for part in element.clauses)
-    return f"({number} IN {numbers})"
-
-
 HIT: Final = "hit"
 TOTAL: Final = "total"
 
-#: A word brings points; a gate lets pass.
-Step = Literal["word", "gate"]
-#: How a chain begins: with the documents of one word in its own form, of all forms of a word, or of a gate; or with
-#: all documents in the order of the sort.
-Driver = Literal["own", "word", "gate", "order"]
 
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """What decides how one space is gone through."""
 
-class Chain(msgspec.Struct, frozen=True, kw_only=True):
-    """One way through one space: what it begins with, and what follows in its order."""
-
-    driver: Driver
-    terms: int  #: of the driver
-    steps: tuple[Step, ...] = ()
-
-
-class Halves(msgspec.Struct, frozen=True, kw_only=True):
-    """The way through one space where half of the words are enough."""
-
-    words: int
-    drivers: int  #: terms of the rarer words, one of which whatever has half of the words has
-    gates: int
+    walks: int  #: terms that are walked; with 0 all documents are gone through in the order of the sort
+    reach: int  #: documents of each walk
+    words: tuple[int, ...]  #: for each word how many terms it stands for
+    least: int  #: words that a document must have
+    teaches: bool  #: whether it must have a term beside them
+    readers: int  #: one of so many must be allowed to read it; with 0 everybody is
 
 
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """What decides the text of a statement: few shapes, each compiled once."""
 
-    ways: tuple[Chain | Halves, ...]
+    ways: tuple[Way, ...]
     filters: frozenset[str]
     sort: Sort
     further: bool = False  #: begins behind `after_key` and `after_number`
@@ -128,9 +99,8 @@ class Row(msgspec.Struct, frozen=True):
 @functools.lru_cache(SHAPES)
 def search(shape: Shape) -> Query[Row]:
     """Return the query for one page and the counts."""
-    ways = [_way(way, number, shape.sort) for number, way in enumerate(shape.ways)]
-    reached = sa.union_all(*ways).cte("reached").prefix_with("MATERIALIZED")
-    facts = _facts(reached, shape).cte("facts").prefix_with("MATERIALIZED")
+    ways = [_way(way, f"way_{number}", shape.sort) for number, way in enumerate(shape.ways)]
+    facts = sa.union_all(*ways).cte("facts").prefix_with("MATERIALIZED")
     matches = _matches(facts, shape).cte("matches").prefix_with("MATERIALIZED")
     page = _page(matches, shape)
     return Query(sa.union_all(page, *_tallies(matches)) if shape.tallied else page, Row)
@@ -149,18 +119,6 @@ CONTENTS: Final = Query(
     ),
     Content,
 )
-
-
-def _facts(reached: sa.CTE, shape: Shape) -> sa.Select[Any]:
-    """Return what filters, counts and sorts the documents that were reached.
-
-    It has no condition of its own, so that the database has no choice but to look each document up by its number.
-    """
-    key = reached.c.points if shape.sort == "relevance" else SORTED[shape.sort]
-    columns = [documents.c[name] for name in ("subject_kind", *FACETS, "price", "rating", "duration_seconds")]
-    return sa.select(reached.c.document, reached.c.points, key.label("sorted_by"), *columns).join_from(
-        reached, documents, documents.c.number == reached.c.document
-    )
 
 
 def _matches(facts: sa.CTE, shape: Shape) -> sa.Select[Any]:
@@ -219,116 +177,93 @@ def _tally(part: str, value: ColumnElement[str]) -> sa.Select[Any]:
     return sa.select(_text(part).label("part"), *counted)
 
 
-def _way(way: Chain | Halves, number: int, sort: Sort) -> sa.Select[Any]:
-    """Return the documents that one way reaches, with their points."""
-    name = f"way_{number}"
-    if isinstance(way, Halves):
-        return _halves(way, name)
-    return _chain(way, name, sort)
+def _way(way: Way, name: str, sort: Sort) -> sa.Select[Any]:
+    """Return what filters, counts and sorts the documents that one way reaches, with their points."""
+    looked = _looked(way, name, sort)
+    scores = [_score(looked, word, terms) for word, terms in enumerate(way.words)]
+    points: ColumnElement[int] = sa.cast(sum(scores, looked.c.bonus), sa.BigInteger)
+    found = sa.select(looked.c.number.label("document"))
+    if way.least < len(way.words):
+        met = sum((_met(looked, word, terms) for word, terms in enumerate(way.words)), _NOTHING)
+        points = points + sa.case((met == _constant(len(way.words)), _constant(WHOLE_POINTS)), else_=_NOTHING)
+        found = found.where(met >= _constant(way.least))
+    key = points if sort == "relevance" else SORTED[sort](looked.c)
+    return found.add_columns(points.label("points"), key.label("sorted_by"), *(looked.c[fact] for fact in FACTS))
 
 
-def _chain(chain: Chain, name: str, sort: Sort) -> sa.Select[Any]:
-    """Return what has every part: looked up one part after another, for those that are left."""
-    bonus = [] if chain.driver == "order" else [_namesakes(name)]
-    found = [_in_order(sort, name) if chain.driver == "order" else _driven(chain, name)]
-    for place, step in enumerate(chain.steps, 1):
-        found.append(_found(step, found[-1], name, place))
-    return _summed([*found, *bonus], len(found))
+def _looked(way: Way, name: str, sort: Sort) -> sa.CTE:
+    """Return the rows of the documents that were walked to and have every part, with the places of their terms.
 
-
-def _driven(chain: Chain, name: str) -> sa.CTE:
-    """Return the documents that a chain begins with, and what the driver says of them.
-
-    A term says of those that were walked to what the walk tells; another form of the word may say more.
+    Parts are looked for in their order: of what has not the first, nothing else is looked for.
     """
-    walks = [_walk(f"{name}_driver_{term}", REACH) for term in range(chain.terms)]
-    walked = sa.union_all(*walks).cte(f"{name}_walked").prefix_with("MATERIALIZED")
-    named = sa.select(_named(name).c.document)
-    if chain.driver != "own":
-        everyone = sa.union(sa.select(walked.c.document), named).cte(f"{name}_start").prefix_with("MATERIALIZED")
-        return _found("gate" if chain.driver == "gate" else "word", everyone, name, 0)
-    worth = _constant(100) * _number(f"{name}_weight_0")
-    beside = sa.select(postings.c.document, (postings.c.impact * worth).label("score")).where(
-        postings.c.term == bindparam(f"{name}_driver_0"), Among(postings.c.document, named.scalar_subquery())
+    start = (_walked(way, name) if way.walks else _in_order(sort)).cte(f"{name}_start").prefix_with("MATERIALIZED")
+    places = [_place(word, term) for word, terms in enumerate(way.words) for term in range(terms)]
+    columns = [documents.c[told] for told in ("number", "words", *FACTS)]
+    looked = (
+        sa.select(start.c.bonus, *columns, *places)
+        .join_from(start, documents, documents.c.number == start.c.document)
+        .where(*_parts(way))
     )
-    both = sa.union(sa.select(walked.c.document, (walked.c.impact * worth).label("score")), beside)
-    return both.cte(f"{name}_0").prefix_with("MATERIALIZED")
+    return looked.cte(f"{name}_looked").prefix_with("MATERIALIZED")
 
 
-def _in_order(sort: Sort, name: str) -> sa.CTE:
-    """Return the first of all documents in the order of the sort."""
-    best = sa.select(documents.c.number).where(documents.c.public).order_by(*_ORDERED[sort])
-    first = best.limit(_constant(REACH)).subquery(f"{name}_first")
-    walked = sa.select(first.c.number.label("document"), _NOTHING.label("score"))
-    return walked.cte(f"{name}_0").prefix_with("MATERIALIZED")
+def _parts(way: Way) -> Iterator[ColumnElement[bool]]:
+    """Yield what a document must have."""
+    if way.readers:
+        readers = [bindparam(f"reader_{reader}", type_=sa.Text()) for reader in range(way.readers)]
+        yield sa.or_(*(Place(documents.c.readers, reader) > _NOTHING for reader in readers))
+    else:
+        yield documents.c.public
+    if way.teaches:
+        yield Place(documents.c.words, _key("teaches")) > _NOTHING
+    if way.least == len(way.words):
+        for word, terms in enumerate(way.words):
+            yield sa.or_(*(Place(documents.c.words, _key(f"key_{word}_{term}")) > _NOTHING for term in range(terms)))
 
 
-def _halves(halves: Halves, name: str) -> sa.Select[Any]:
-    """Return what has half of the words: each is among the documents of one of the rarer words."""
-    drivers = [f"{name}_driver_{term}" for term in range(halves.drivers)]
-    walks = [_walk(driver, max(1, REACH_OF_HALF // len(drivers))) for driver in drivers]
-    walked = sa.union_all(*walks).subquery(f"{name}_walked")
-    everyone = sa.union(sa.select(walked.c.document), sa.select(_named(name).c.document))
-    before = everyone.cte(f"{name}_start").prefix_with("MATERIALIZED")
-    for gate in range(halves.gates):
-        before = _found("gate", before, name, halves.words + gate)
-    words = [_found("word", before, name, word) for word in range(halves.words)]
-    return _summed([*words, _namesakes(name)], (halves.words + 1) // 2, whole=halves.words)
+def _place(word: int, term: int) -> ColumnElement[int]:
+    return Place(documents.c.words, _key(f"key_{word}_{term}")).label(f"place_{word}_{term}")
 
 
-def _found(step: Step, before: sa.CTE, name: str, place: int) -> sa.CTE:
-    """Return those of *before* that have a part, and what it says of them."""
-    terms = postings.c.term.in_(bindparam(f"{name}_terms_{place}", expanding=True))
-    score: ColumnElement[int] = _NOTHING
-    if step == "word":
-        own = postings.c.term == bindparam(f"{name}_own_{place}", type_=sa.Text())
-        told = postings.c.impact * sa.case((own, _constant(100)), else_=_number(f"{name}_worth_{place}"))
-        score = sa.func.max(told) * _number(f"{name}_weight_{place}")
-    known = sa.select(before.c.document).scalar_subquery()
-    found = sa.select(postings.c.document, score.label("score")).where(terms, Among(postings.c.document, known))
-    return found.group_by(postings.c.document).cte(f"{name}_{place}").prefix_with("MATERIALIZED")
+def _score(looked: sa.CTE, word: int, terms: int) -> ColumnElement[int]:
+    """Return what a word says of a document: as much as the term that says the most."""
+    impacts = [Impact(looked.c.words, looked.c[f"place_{word}_{term}"]) for term in range(terms)]
+    return Greatest(*(impact * _number(f"factor_{word}_{term}") for term, impact in enumerate(impacts)))
 
 
-def _summed(found: Sequence[sa.CTE], least: int, whole: int | None = None) -> sa.Select[Any]:
-    """Return the documents of which at least so many of *found* say something, with the sum of what they say."""
-    each = [
-        sa.select(
-            one.c.document,
-            one.c.score,
-            (_NOTHING if "namesakes" in one.name else _constant(1)).label("met"),
-        )
-        for one in found
-    ]
-    every = sa.union_all(*each).subquery()
-    met = sa.func.sum(every.c.met)
-    points: ColumnElement[int] = sa.func.sum(every.c.score)
-    if whole is not None:
-        points = points + sa.case((met == _constant(whole), _constant(WHOLE_POINTS)), else_=_NOTHING)
-    summed = sa.select(every.c.document, sa.cast(points, sa.BigInteger).label("points")).group_by(every.c.document)
-    return summed.having(met >= _constant(least))
+def _met(looked: sa.CTE, word: int, terms: int) -> ColumnElement[int]:
+    places = (looked.c[f"place_{word}_{term}"] for term in range(terms))
+    return sa.case((sa.or_(*(place > _NOTHING for place in places)), _constant(1)), else_=_NOTHING)
 
 
-def _named(name: str) -> sa.Subquery:
-    """Return the documents that are called exactly like the query."""
-    return _walk(f"{name}_name", NAMESAKES).subquery()
+def _walked(way: Way, name: str) -> sa.Select[Any]:
+    """Return the documents of which the walked terms say the most, and those that are called exactly like the query."""
+    walks = [_walk(f"{name}_walk_{term}", way.reach, 0) for term in range(way.walks)]
+    walked = sa.union_all(*walks, _walk(f"{name}_name", NAMESAKES, NAME_POINTS)).subquery()
+    return sa.select(walked.c.document, sa.func.max(walked.c.bonus).label("bonus")).group_by(walked.c.document)
 
 
-def _namesakes(name: str) -> sa.CTE:
-    named = _named(name)
-    bonus = sa.select(named.c.document, _constant(NAME_POINTS).label("score"))
-    return bonus.cte(f"{name}_namesakes").prefix_with("MATERIALIZED")
-
-
-def _walk(term: str, reach: int) -> sa.Select[Any]:
+def _walk(term: str, reach: int, bonus: int) -> sa.Select[Any]:
     """Return the documents of which a term says the most; in a select of its own, as SQLite wants it."""
     best = (
-        sa.select(postings.c.document, postings.c.impact)
-        .where(postings.c.term == bindparam(term))
+        sa.select(postings.c.document)
+        .where(postings.c.term == _key(term))
         .order_by(postings.c.impact.desc(), postings.c.document.desc())
         .limit(_constant(reach))
         .subquery()
     )
-    return sa.select(best.c.document, best.c.impact)
+    return sa.select(best.c.document, _constant(bonus).label("bonus"))
+
+
+def _in_order(sort: Sort) -> sa.Select[Any]:
+    """Return the first of all documents in the order of the sort."""
+    best = sa.select(documents.c.number).where(documents.c.public).order_by(*_ORDERED[sort])
+    first = best.limit(_constant(REACH)).subquery()
+    return sa.select(first.c.number.label("document"), _NOTHING.label("bonus"))
+
+
+def _key(name: str) -> sa.BindParameter[bytes]:
+    return bindparam(name, type_=sa.LargeBinary())
 
 
 def _text(value: str) -> ColumnElement[str]:

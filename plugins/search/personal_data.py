@@ -19,6 +19,7 @@ from plugins.search.indexing import Indexing
 from plugins.search.marks import mark
 from plugins.search.settings import SearchSettings
 from plugins.search.tables import contents, documents, postings, slips
+from plugins.search.vectors import key
 from plugins.search.weighing import RESTRICTED, TEACHES
 from plugins.search.words import deletions, stem, words
 
@@ -54,8 +55,8 @@ FORGET_TERM: Final = Command(
     sa.delete(slips).where(
         slips.c.deletion == bindparam("of_deletion"),
         slips.c.term == bindparam("of_term"),
-        ~sa.exists().where(postings.c.term == slips.c.term),
-        ~sa.exists().where(postings.c.term == sa.literal_column(f"'{RESTRICTED}'") + slips.c.term),
+        ~sa.exists().where(postings.c.term == bindparam("of_key")),
+        ~sa.exists().where(postings.c.term == bindparam("of_restricted_key")),
     )
 )
 RECEIPT: Final = Receipt(erased=("your name where it could be found by a search",))
@@ -92,18 +93,24 @@ class SearchPersonalData:
             for one in found:
                 store.take_out(changes, one.number, store.spaced(one.terms, public=one.public))
             await store.write(session, changes)
-            rows = [
-                {"of_deletion": deletion, "of_term": term} for term in sorted(terms) for deletion in deletions(term)
-            ]
-            await session.run_many(FORGET_TERM, rows)
+            await session.run_many(FORGET_TERM, [row for term in sorted(terms) for row in _forgotten(term)])
             for one in found:
                 await mark(session, one.subject_kind, [one.subject_id], self._clock.now())
             session.after_commit(self._indexing.wake)
 
 
-def _naming(person: UUID) -> list[str]:
-    """Return the terms of what names the person, in either space."""
-    return [f"{TEACHES}{person}", f"{RESTRICTED}{TEACHES}{person}"]
+def _naming(person: UUID) -> list[bytes]:
+    """Return the keys of what names the person."""
+    return _in_both_spaces(f"{TEACHES}{person}")
+
+
+def _forgotten(term: str) -> list[dict[str, object]]:
+    keys = dict(zip(("of_key", "of_restricted_key"), _in_both_spaces(term), strict=True))
+    return [{"of_deletion": deletion, "of_term": term, **keys} for deletion in sorted(deletions(term))]
+
+
+def _in_both_spaces(term: str) -> list[bytes]:
+    return [key(term), key(RESTRICTED + term)]
 
 
 def _names(naming: Naming, person: UUID) -> list[str]:

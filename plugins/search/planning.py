@@ -9,34 +9,30 @@ import msgspec
 
 from kernel import Principal
 from kernel.contracts.search import Query, permitted, person
-from plugins.search.matching import REACH, REACH_OF_HALF, Chain, Driver, Halves, Shape, Step
+from plugins.search.matching import REACH, REACH_OF_HALF, Shape, Way
 from plugins.search.reading import Reading, Slot
-from plugins.search.weighing import FACETS, READS, RESTRICTED, TEACHES, of_facet
-
-Way = tuple[Chain | Halves, dict[str, object]]  #: with the values that it binds
+from plugins.search.vectors import key
+from plugins.search.weighing import BOUND, FACETS, READS, RESTRICTED, TEACHES, of_facet
 
 PUBLIC: Final = ""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that a document must have: a word, or one of a gate's terms."""
+    """Something that a document must have: a word, one of a gate's terms, or one value of a facet."""
 
     terms: tuple[str, ...]
     documents: int  #: that have it
-    slot: Slot | None = None  #: of a word
-    facet: str = ""  #: of a gate that only drives: its filter is looked at in any case, for the counts
+    is_word: bool = False
+    facet: str = ""
 
-    @property
-    def step(self) -> Step:
-        """What it is when something else drives."""
-        return "gate" if self.slot is None else "word"
 
-    @property
-    def driver(self) -> Driver:
-        """How a chain begins with it."""
-        if self.slot is None:
-            return "gate"
-        return "own" if self.slot.terms == (self.slot.own,) else "word"
+class Route(msgspec.Struct, frozen=True, kw_only=True):
+    """How one space is gone through."""
+
+    way: Way
+    walked: tuple[str, ...]  #: terms
+    exact: bool  #: whether no walk leaves anything out
+    facet: str = ""  #: whose values are walked
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -52,7 +48,8 @@ class Plan(msgspec.Struct, frozen=True):
 def gates(caller: Principal | None, query: Query) -> list[str]:
     """Return the terms beside the words by which a search may go."""
     wanted = _wanted(query)
-    return [*_readers(caller), *_teaches(query), *(term for terms in wanted.values() for term in terms)]
+    readers = [READS + reader for reader in _readers(caller)]
+    return [*readers, *_teaches(query), *(term for terms in wanted.values() for term in terms)]
 
 
 def plan(
@@ -65,114 +62,106 @@ def plan(
     without: frozenset[str] = frozenset(),
 ) -> Plan:
     """Return how to search, going by no filter of the facets *without*."""
-    parts = [_parts(space, caller, query, reading, without) for space in _spaces(caller, reading)]
-    spaces = list(zip(_spaces(caller, reading), parts, strict=True))
-    ordered = whole and not query.text.strip() and query.sort != "relevance"
-    ways = [
-        _chain(number, space, found, reading, ordered=ordered) if whole else _halves(number, space, found, reading)
-        for number, (space, found) in enumerate(spaces)
-    ]
+    readers = _readable(caller, reading)
+    words = sorted(reading.slots, key=lambda slot: (len(_padded(slot.terms)), reading.documents(slot.terms)))
+    routes = {}
+    for space in (PUBLIC, RESTRICTED) if readers else (PUBLIC,):
+        parts = _parts(space, query, reading, readers, without)
+        way = Way(
+            walks=0,
+            reach=REACH,
+            words=tuple(len(_padded(slot.terms)) for slot in words),
+            least=len(words) if whole else (len(words) + 1) // 2,
+            teaches=query.filters.instructor is not None,
+            readers=len(readers) if space == RESTRICTED else 0,
+        )
+        routes[space] = _by_all(way, parts, ordered=_is_ordered(query, space)) if whole else _by_half(way, parts)
     filters = _filters(query)
-    shape = Shape(ways=tuple(way for way, _ in ways), filters=frozenset(filters), sort=query.sort)
-    values: dict[str, object] = {"sources": sorted(sources), **filters}
-    for _, bound in ways:
-        values |= bound
-    drivers = [min(found, key=lambda part: part.documents) for found in parts] if whole else []
     return Plan(
-        shape=shape,
-        values=values,
-        exact=all(_is_exact(found, whole=whole) for found in parts),
-        driving=frozenset(part.facet for part in drivers if part.facet),
+        shape=Shape(ways=tuple(route.way for route in routes.values()), filters=frozenset(filters), sort=query.sort),
+        values={
+            "sources": sorted(sources),
+            **filters,
+            **{f"reader_{place}": BOUND + reader + BOUND for place, reader in enumerate(readers)},
+            **{name: key(term) for name, term in zip(("teaches",), _teaches(query), strict=False)},
+            **dict(_of_words(words)),
+            **dict(_of_walks(routes, reading.name)),
+        },
+        exact=all(route.exact for route in routes.values()),
+        driving=frozenset(route.facet for route in routes.values() if route.facet),
         whole=whole,
     )
 
 
-def _is_exact(parts: Sequence[Part], *, whole: bool) -> bool:
-    if whole:
-        return min(part.documents for part in parts) <= REACH
-    rarer = _rarer([part for part in parts if part.slot is not None])
-    share = REACH_OF_HALF // sum(len(part.terms) for part in rarer)
-    return all(part.documents <= share for part in rarer)
+def _is_ordered(query: Query, space: str) -> bool:
+    """Return whether a space may be gone through in the order of the sort: with no word, and where all may read all."""
+    return space == PUBLIC and not query.text.strip() and query.sort != "relevance"
 
 
-def _rarer(words: Sequence[Part]) -> list[Part]:
-    """Return so many of the rarest words that whatever has half of all words has one of these."""
-    least = (len(words) + 1) // 2
-    return sorted(words, key=lambda part: part.documents)[: len(words) - least + 1]
+def _by_all(way: Way, parts: Sequence[Part], *, ordered: bool) -> Route:
+    """Return the route where every part has to be there: by the rarest."""
+    rarest = min(parts, key=lambda part: part.documents)
+    exact = rarest.documents <= REACH
+    if ordered and not exact:
+        return Route(way=way, walked=(), exact=False)
+    way = msgspec.structs.replace(way, walks=len(rarest.terms))
+    return Route(way=way, walked=rarest.terms, exact=exact, facet=rarest.facet)
 
 
-def _spaces(caller: Principal | None, reading: Reading) -> list[str]:
-    """Return the spaces in which the caller may find something."""
-    readable = reading.documents(RESTRICTED + term for term in _readers(caller))
-    return [PUBLIC, RESTRICTED] if readable else [PUBLIC]
+def _by_half(way: Way, parts: Sequence[Part]) -> Route:
+    """Return the route where half of the words are enough: by the rarer ones, one of which is among any half."""
+    words = sorted((part for part in parts if part.is_word), key=lambda part: part.documents)
+    rarer = words[: len(words) - way.least + 1]
+    walked = tuple(term for part in rarer for term in part.terms)
+    reach = max(1, REACH_OF_HALF // len(walked))
+    exact = all(part.documents <= reach for part in rarer)
+    return Route(way=msgspec.structs.replace(way, walks=len(walked), reach=reach), walked=walked, exact=exact)
 
 
-def _parts(space: str, caller: Principal | None, query: Query, reading: Reading, without: frozenset[str]) -> list[Part]:
+def _parts(space: str, query: Query, reading: Reading, readers: Sequence[str], without: frozenset[str]) -> list[Part]:
     """Return what a document of the space must have; words first where equally many have them."""
-    found = [
-        Part(terms=terms, documents=reading.documents(terms), slot=slot)
-        for slot in reading.slots
-        for terms in (_in(space, slot.terms),)
-    ]
-    by_readers = _readers(caller) if space == RESTRICTED else []
-    gated = [("", by_readers), ("", _teaches(query)), *_wanted(query).items()]
-    for facet, plain in gated:
-        if plain and not (facet and facet in without):
-            terms = _in(space, plain)
-            found.append(Part(terms=terms, documents=reading.documents(terms), facet=facet))
+    by_readers = [READS + reader for reader in readers] if space == RESTRICTED else []
+    told = [(True, "", slot.terms) for slot in reading.slots]
+    told += [(False, "", terms) for terms in (tuple(dict.fromkeys(by_readers)), tuple(_teaches(query)))]
+    told += [(False, facet, tuple(terms)) for facet, terms in _wanted(query).items() if facet not in without]
+    found = []
+    for is_word, facet, plain in told:
+        terms = tuple(space + term for term in plain)
+        if terms:
+            found.append(Part(terms=terms, documents=reading.documents(terms), is_word=is_word, facet=facet))
     return found
 
 
-def _chain(number: int, space: str, parts: Sequence[Part], reading: Reading, *, ordered: bool) -> Way:
-    first, *others = sorted(parts, key=lambda part: part.documents)
-    others = [part for part in others if not part.facet]
-    name = f"way_{number}"
-    if ordered and first.documents > REACH and space == PUBLIC:
-        must = [part for part in parts if part.slot is None and not part.facet]
-        return Chain(driver="order", terms=0, steps=tuple(part.step for part in must)), dict(_bound_all(name, must, 1))
-    chain = Chain(
-        driver=first.driver,
-        terms=len(first.terms),
-        steps=tuple(part.step for part in others),
-    )
-    values: dict[str, object] = {f"{name}_name": space + reading.name}
-    values |= {f"{name}_driver_{place}": term for place, term in enumerate(first.terms)}
-    if first.driver == "own" and first.slot is not None:
-        values[f"{name}_weight_0"] = first.slot.weight
-        return chain, values | dict(_bound_all(name, others, 1))
-    return chain, values | dict(_bound_all(name, [first, *others], 0))
+def _of_words(words: Iterable[Slot]) -> Iterator[tuple[str, object]]:
+    for word, slot in enumerate(words):
+        for place, term in enumerate(_padded(slot.terms)):
+            yield f"key_{word}_{place}", key(term)
+            yield f"factor_{word}_{place}", slot.factor(term)
 
 
-def _halves(number: int, space: str, parts: Sequence[Part], reading: Reading) -> Way:
-    name = f"way_{number}"
-    words = [part for part in parts if part.slot is not None]
-    must = [part for part in parts if part.slot is None and not part.facet]
-    drivers = [term for part in _rarer(words) for term in part.terms]
-    values: dict[str, object] = {f"{name}_name": space + reading.name}
-    values |= {f"{name}_driver_{place}": term for place, term in enumerate(drivers)}
-    halves = Halves(words=len(words), drivers=len(drivers), gates=len(must))
-    return halves, values | dict(_bound_all(name, [*words, *must], 0))
+def _of_walks(routes: Mapping[str, Route], name: str) -> Iterator[tuple[str, object]]:
+    for number, (space, route) in enumerate(routes.items()):
+        if route.walked:
+            yield f"way_{number}_name", key(space + name)
+        for place, term in enumerate(route.walked):
+            yield f"way_{number}_walk_{place}", key(term)
 
 
-def _bound_all(name: str, parts: Sequence[Part], first: int) -> Iterator[tuple[str, object]]:
-    for place, part in enumerate(parts, first):
-        yield f"{name}_terms_{place}", list(part.terms)
-        if part.slot is not None:
-            space = part.terms[0][: len(part.terms[0]) - len(part.slot.terms[0])]
-            yield f"{name}_own_{place}", space + part.slot.own
-            yield f"{name}_worth_{place}", part.slot.worth
-            yield f"{name}_weight_{place}", part.slot.weight
+def _padded(terms: Sequence[str]) -> Sequence[str]:
+    """Return *terms*, the last one again and again until there are 1, 2, 4 or 8 …: so there are few shapes."""
+    length = 1 << (len(terms) - 1).bit_length()
+    return [*terms, *([terms[-1]] * (length - len(terms)))]
 
 
-def _in(space: str, terms: Iterable[str]) -> tuple[str, ...]:
-    return tuple(space + term for term in terms)
+def _readable(caller: Principal | None, reading: Reading) -> Sequence[str]:
+    """Return the readers for whom there is something that is not for everybody, and who the caller is."""
+    found = [reader for reader in _readers(caller) if reading.documents([RESTRICTED + READS + reader])]
+    return _padded(found) if found else []
 
 
 def _readers(caller: Principal | None) -> list[str]:
-    """Return the terms of what the caller may read beside what everybody may."""
-    if caller is None:
-        return []
-    return [READS + reader for reader in (person(caller.id), *map(permitted, sorted(caller.permissions)))]
+    """Return who the caller is beside everybody."""
+    return [] if caller is None else [person(caller.id), *map(permitted, sorted(caller.permissions))]
 
 
 def _teaches(query: Query) -> list[str]:

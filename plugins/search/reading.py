@@ -14,6 +14,7 @@ from sqlalchemy import bindparam
 from kernel.database import Database, Query
 from plugins.search.matching import REACH
 from plugins.search.tables import postings, slips
+from plugins.search.vectors import key
 from plugins.search.weighing import ANYTHING, BEGUN, NAME, RESTRICTED, worth_guessing
 from plugins.search.words import STOP_WORDS, deletions, name_of, one_slip, stem, words
 
@@ -36,6 +37,10 @@ class Slot(msgspec.Struct, frozen=True, kw_only=True):
     worth: int  #: of a hundred: what the others count
     weight: int  #: rarer words weigh more
     guessed: bool = False
+
+    def factor(self, term: str) -> int:
+        """Return how many points one of its terms brings for each point of impact."""
+        return self.weight * (100 if term == self.own else self.worth)
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -129,7 +134,7 @@ def _had(known: Mapping[str, int], terms: Iterable[str]) -> int:
 
 async def _counted(db: Database, terms: Sequence[str], *, restricted: bool) -> dict[str, int]:
     wanted = list(dict.fromkeys([*terms, *(RESTRICTED + term for term in terms if restricted)]))
-    values = {f"term_{place}": term for place, term in enumerate(wanted)}
+    values = {f"term_{place}": key(term) for place, term in enumerate(wanted)}
     found = await db.all(_frequencies(len(wanted)), **values)
     return {wanted[one.place]: one.count for one in found}
 

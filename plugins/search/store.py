@@ -18,7 +18,8 @@ from sqlalchemy.dialects.postgresql import insert  # compiles on SQLite just as 
 from kernel.contracts.search import EVERYBODY, Document, Found
 from kernel.database import Command, Load, Query, Session
 from plugins.search.tables import contents, documents, postings, slips
-from plugins.search.weighing import RESTRICTED, TEACHES, weigh, worth_guessing
+from plugins.search.vectors import key, vector
+from plugins.search.weighing import BOUND, RESTRICTED, TEACHES, looked_up, weigh, worth_guessing
 from plugins.search.words import deletions
 
 UNKNOWN: Final = -1
@@ -28,7 +29,7 @@ _decode_terms: Final = msgspec.json.Decoder(dict[str, int]).decode
 
 
 class _Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What filters and sorts a document."""
+    """What finds, filters and sorts a document."""
 
     public: bool
     category: str
@@ -38,6 +39,8 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     rating: int
     duration_seconds: int
     published: int
+    readers: str
+    words: bytes
 
 
 class Written(_Facts, frozen=True, kw_only=True):
@@ -71,7 +74,7 @@ ADD: Final = Query(
     insert(documents).values({name: bindparam(name) for name in _OWN}).returning(documents.c.number), int
 )
 ADD_CONTENTS: Final = Load(contents, "document", "shown", "terms")
-ADD_POSTINGS: Final = Load(postings, "term", "document", "impact")
+ADD_POSTINGS: Final = Load(postings, "term", "impact", "document")
 CHANGE: Final = Command(
     sa.update(documents)
     .where(documents.c.number == bindparam("of_number"))
@@ -83,14 +86,8 @@ CHANGE_CONTENT: Final = Command(
     .values({name: bindparam(f"new_{name}") for name in ("shown", "terms")})
 )
 REMOVE: Final = Command(sa.delete(documents).where(documents.c.number == bindparam("of_number")))
-_POSTING: Final = insert(postings).values({name: bindparam(name) for name in ("term", "document", "impact")})
-PUT_POSTING: Final = Command(
-    _POSTING.on_conflict_do_update(
-        index_elements=[postings.c.term, postings.c.document], set_={"impact": _POSTING.excluded.impact}
-    )
-)
 REMOVE_POSTING: Final = Command(
-    sa.delete(postings).where(postings.c.term == bindparam("of_term"), postings.c.document == bindparam("of_document"))
+    sa.delete(postings).where(*(postings.c[name] == bindparam(f"of_{name}") for name in ("term", "impact", "document")))
 )
 #: A word that is known stands among its own slips.
 KNOWN_WORDS: Final = Query(
@@ -111,17 +108,18 @@ class Changes(msgspec.Struct, frozen=True):
     changed: list[dict[str, object]]
     contents_changed: list[dict[str, object]]
     contents_added: list[tuple[int, bytes, bytes]]
-    postings_added: list[tuple[str, int, int]]
-    postings_put: list[dict[str, object]]
+    postings_added: list[tuple[bytes, int, int]]
     postings_removed: list[dict[str, object]]
     words: set[str]
     people: set[UUID]  #: who teach what is another now: they are found by it
 
     def put(self, number: int, before: Mapping[str, int], after: Mapping[str, int]) -> None:
         """Note how the postings of a document differ."""
-        put = ((term, impact) for term, impact in after.items() if before.get(term) != impact)
-        self.postings_put.extend({"term": term, "document": number, "impact": impact} for term, impact in put)
-        self.postings_removed.extend({"of_term": term, "of_document": number} for term in before.keys() - after.keys())
+        self.postings_removed.extend(
+            {"of_term": key(term), "of_impact": impact, "of_document": number}
+            for term, impact in before.items() - after.items()
+        )
+        self.postings_added.extend((key(term), impact, number) for term, impact in after.items() - before.items())
         self._learn(after.keys() - before.keys())
         self._name(before)
         self._name(after)
@@ -129,9 +127,7 @@ class Changes(msgspec.Struct, frozen=True):
     def add(self, number: int, shown: bytes, terms: bytes, told: Mapping[str, int]) -> None:
         """Note what there is of a new document."""
         self.contents_added.append((number, shown, terms))
-        self.postings_added.extend((term, number, impact) for term, impact in told.items())
-        self._learn(told)
-        self._name(told)
+        self.put(number, {}, told)
 
     def _name(self, terms: Iterable[str]) -> None:
         plain = (term.removeprefix(RESTRICTED) for term in terms)
@@ -164,7 +160,7 @@ async def replace(session: Session, kind: str, told: Mapping[UUID, Sequence[Docu
 
 def nothing() -> Changes:
     """Return changes to which something may be added."""
-    return Changes([], [], [], [], [], [], [], set(), set())
+    return Changes([], [], [], [], [], [], set(), set())
 
 
 def take_out(changes: Changes, number: int, had: Mapping[str, int]) -> None:
@@ -180,22 +176,22 @@ async def write(session: Session, changes: Changes) -> None:
     await session.run_many(CHANGE_CONTENT, changes.contents_changed)
     await session.load(ADD_CONTENTS, changes.contents_added)
     await session.run_many(REMOVE_POSTING, changes.postings_removed)
-    await session.run_many(PUT_POSTING, changes.postings_put)
     await session.load(ADD_POSTINGS, changes.postings_added)
     known = await session.all(KNOWN_WORDS, words=sorted(changes.words)) if changes.words else ()
     await session.run_many(ADD_SLIP, _slips(changes.words.difference(known)))
 
 
 async def _add(session: Session, changes: Changes, kind: str, subject: UUID, document: Document) -> None:
-    facts = msgspec.structs.asdict(_facts(document))
+    terms = weigh(document)
+    facts = msgspec.structs.asdict(_facts(document, terms))
     own = {"id": document.id, "kind": document.kind, "subject_kind": kind, "subject_id": subject}
     number = await session.one(ADD, **own, **facts)
-    terms = weigh(document)
     changes.add(number, _shown(document), _encode(terms), _spaced(terms, public=EVERYBODY in document.readers))
 
 
 def _change(changes: Changes, before: Written, document: Document) -> None:
-    facts, shown, terms = _facts(document), _shown(document), weigh(document)
+    shown, terms = _shown(document), weigh(document)
+    facts = _facts(document, terms)
     if any(getattr(before, name) != getattr(facts, name) for name in _FACTS):
         new = {f"new_{name}": value for name, value in msgspec.structs.asdict(facts).items()}
         changes.changed.append({"of_number": before.number, **new})
@@ -206,9 +202,10 @@ def _change(changes: Changes, before: Written, document: Document) -> None:
         changes.put(before.number, before.postings, _spaced(terms, public=facts.public))
 
 
-def _facts(document: Document) -> _Facts:
+def _facts(document: Document, terms: Mapping[str, int]) -> _Facts:
+    public = EVERYBODY in document.readers
     return _Facts(
-        public=EVERYBODY in document.readers,
+        public=public,
         category=document.category,
         level=document.level,
         language=document.language,
@@ -216,6 +213,8 @@ def _facts(document: Document) -> _Facts:
         rating=UNKNOWN if document.rating is None else round(document.rating * 100),
         duration_seconds=UNKNOWN if document.duration_seconds is None else document.duration_seconds,
         published=UNKNOWN if document.published_at is None else _seconds(document.published_at),
+        readers="" if public else BOUND.join(("", *sorted(set(document.readers)), "")),
+        words=vector(looked_up(terms)),
     )
 
 

@@ -14,11 +14,11 @@ metadata: Final = new_metadata()
 
 #: SQLite numbers rows by itself only where the type is `INTEGER`.
 NUMBER: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-#: Compared byte by byte on both databases.
+#: Compared letter by letter on both databases.
 TERM: Final = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
-#: One row for each document, with what filters and sorts it. What is not known is -1. The last three indexes are for
-#: who looks through everything in another order than the best first.
+#: One row for each document, with what finds, filters and sorts it. What is not known is -1. The last three indexes are
+#: for who looks through everything in another order than the best first.
 documents: Final = sa.Table(
     "documents",
     metadata,
@@ -35,6 +35,8 @@ documents: Final = sa.Table(
     Column("rating", sa.Integer, nullable=False),  #: hundredths
     Column("duration_seconds", sa.BigInteger, nullable=False),
     Column("published", sa.BigInteger, nullable=False),  #: seconds since 1970
+    Column("readers", sa.Text, nullable=False),  #: of what is not public, with `BOUND` before, between and behind
+    Column("words", sa.LargeBinary, nullable=False),  #: by which it is found, as a `vector`
     sa.UniqueConstraint("kind", "id"),
     sa.Index("ix_documents_subject", "subject_kind", "subject_id"),
     sa.Index("ix_documents_rating", "public", "rating", "number"),
@@ -53,17 +55,15 @@ contents: Final = sa.Table(
     Column("terms", sa.LargeBinary, nullable=False),  #: the JSON of its terms, each with its impact
 )
 
-#: By what each document is found: see `weighing` for the kinds of terms. `impact` says how much the term says of it.
-#: The second index has the documents of a term in the order of their impact, so that the best of a term that a million
-#: documents have are read like those of a term that ten have.
+#: The documents of each term, by its `key`, in the order of their impact, which is how much the term says of them: so
+#: the best of a term that a million documents have are read like those of a term that ten have. See `weighing` for the
+#: kinds of terms.
 postings: Final = sa.Table(
     "postings",
     metadata,
-    Column("term", TERM, nullable=False),
-    Column("document", NUMBER, autoincrement=False, nullable=False),
-    Column("impact", sa.Integer, nullable=False),
-    sa.PrimaryKeyConstraint("term", "document", postgresql_include=["impact"]),
-    sa.Index("ix_postings_rank", "term", "impact", "document"),
+    Column("term", sa.LargeBinary, primary_key=True),
+    Column("impact", sa.Integer, primary_key=True, autoincrement=False),
+    Column("document", NUMBER, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
 

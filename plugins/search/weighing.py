@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from kernel.contracts.search import EVERYBODY, Document
+from plugins.search.vectors import GREATEST_IMPACT
 from plugins.search.words import STOP_WORDS, apart, name_of, stem, words
 
 #: The term that every document has: a search without words goes by it.
@@ -23,6 +24,8 @@ TEACHES: Final = "~"
 READS: Final = "@"
 #: Before every term of a document that is not for everybody: who may read nothing but what all may never comes by it.
 RESTRICTED: Final = "!"
+#: Before, between and behind the readers of a document.
+BOUND: Final = "\n"
 LONGEST_BEGINNING: Final = 12  # letters
 
 NAME_IMPACT: Final = 1000
@@ -38,10 +41,18 @@ def weigh(document: Document) -> Mapping[str, int]:
         for term, times in Counter(map(stem, apart(text))).items():
             weighed[term] += round(weight * math.sqrt(min(times, MOST)) * _density(text, weight))
     quality = _quality(document)
-    terms = {term: impact + quality for term, impact in weighed.items()}
+    terms = {term: min(impact + quality, GREATEST_IMPACT) for term, impact in weighed.items()}
     terms |= {begun + BEGUN: TITLE + quality for begun in _beginnings(document)}
     terms |= {NAME + name: NAME_IMPACT + quality for name in _names(document)}
     return terms | dict.fromkeys((ANYTHING, *_gates(document)), 1 + quality)
+
+
+def looked_up(terms: Mapping[str, int]) -> Mapping[str, int]:
+    """Return those of *terms* that are looked up in a document that is found by something else.
+
+    Not so the values of its facets and who may read it, which its row has as they are, nor its whole name.
+    """
+    return {term: impact for term, impact in terms.items() if not term.startswith((NAME, READS)) and ":" not in term}
 
 
 def of_facet(facet: str, value: str) -> str:

@@ -23,9 +23,9 @@ from tests.plugins.search.library import Library, ShelfPlugin, book, open_librar
 class Posting(msgspec.Struct, frozen=True):
     """A row of `postings`."""
 
-    term: str
-    document: int
+    term: bytes
     impact: int
+    document: int
 
 
 POSTINGS: Final = Query(sa.select(postings), Posting)
@@ -130,7 +130,7 @@ async def test_what_says_the_same_is_not_written_anew(deploy: Deploy) -> None:
     assert not await library.titles("whales ")
 
 
-async def _contents(library: Library) -> list[tuple[str, int, int]]:
+async def _contents(library: Library) -> list[tuple[bytes, int, int]]:
     ctx = library.deployment.platform.context("search")
     return sorted((one.term, one.document, one.impact) for one in await ctx.db.all(POSTINGS))
 

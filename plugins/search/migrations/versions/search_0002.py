@@ -20,11 +20,12 @@ _TERM = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 def upgrade() -> None:
     for table in ("people", "readers", "postings", "slips", "documents"):
         op.drop_table(table)
-    _create_documents()
-    _create_postings()
+    create_documents()
+    create_postings()
+    _create_slips()
     op.drop_index("ix_changed_due", "changed")
     op.create_index("ix_changed_due", "changed", ["kind", "due"])
-    _index_anew()
+    index_anew()
 
 
 def downgrade() -> None:
@@ -35,14 +36,14 @@ def downgrade() -> None:
     search_0001.create_people()
     op.drop_index("ix_changed_due", "changed")
     op.create_index("ix_changed_due", "changed", ["due"])
-    _index_anew()
+    index_anew()
 
 
-def _index_anew() -> None:
+def index_anew() -> None:
     op.execute("DELETE FROM sources")
 
 
-def _create_documents() -> None:
+def create_documents() -> None:
     op.create_table(
         "documents",
         sa.Column("number", _NUMBER, sa.Identity(), nullable=False),
@@ -77,7 +78,7 @@ def _create_documents() -> None:
     )
 
 
-def _create_postings() -> None:
+def create_postings() -> None:
     op.create_table(
         "postings",
         sa.Column("term", _TERM, nullable=False),
@@ -87,6 +88,9 @@ def _create_postings() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("ix_postings_rank", "postings", ["term", "impact", "document"])
+
+
+def _create_slips() -> None:
     op.create_table(
         "slips",
         sa.Column("deletion", _TERM, nullable=False),
