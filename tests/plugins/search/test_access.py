@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam
 
 from kernel import new_id
 from kernel.contracts.search import Filters, permitted, person
 from kernel.contracts.users import ProfileChanged
+from kernel.database import Command
 from kernel.testing import teller
 from kernel.testing.clients import Client
 from kernel.testing.contracts.search import reader
 from kernel.testing.deploying import Deploy
+from plugins.search.matching import REACH
+from plugins.search.tables import postings
+from plugins.search.vectors import key
+from plugins.search.weighing import RESTRICTED
 from tests.plugins.courses.school import COURSES, School
 from tests.plugins.search.library import PATH, book, indexed, open_library
+
+#: As if both terms had the same key.
+SHARE_KEY: Final = Command(
+    sa.update(postings)
+    .where(postings.c.term == bindparam("restricted", type_=sa.LargeBinary()))
+    .values(term=bindparam("public", type_=sa.LargeBinary()))
+)
 
 
 async def test_nobody_finds_counts_or_is_suggested_what_is_not_for_them(deploy: Deploy) -> None:
@@ -21,7 +37,9 @@ async def test_nobody_finds_counts_or_is_suggested_what_is_not_for_them(deploy: 
     owner = reader()
     mine = book("Secret plans", readers=(person(owner.id),), category="plans")
     ours = book("Secret minutes", readers=(permitted("minutes.read"),), category="minutes")
-    await library.put(mine, ours)
+    # What they may read beside it, so that the search goes by the rarer word and has to ask who may read it.
+    diaries = [book("Diary", readers=(person(owner.id), permitted("minutes.read"))) for _ in range(3)]
+    await library.put(mine, ours, *diaries)
 
     for caller, expected in ((None, []), (reader(), []), (owner, [mine]), (reader("minutes.read"), [ours])):
         results = await library.find("secret", caller, filters=Filters(kind=("book",)))
@@ -30,6 +48,29 @@ async def test_nobody_finds_counts_or_is_suggested_what_is_not_for_them(deploy: 
         assert results.total == len(expected)
         assert [count.value for count in results.counts["category"]] == [one.category for one in expected]
         assert [found.id for found in suggested] == [one.id for one in expected]
+
+
+async def test_what_is_for_others_takes_nobodys_place(deploy: Deploy) -> None:
+    """However much of it there is, and however much better it would fit."""
+    library = await open_library(deploy)
+    theirs = [book("Secret", code=f"S-{number}", readers=(permitted("minutes.read"),)) for number in range(REACH + 50)]
+    await library.stock(*theirs, book("Public", text="no secret"))
+
+    assert await library.titles("secret ") == ["Public"]
+    assert await library.titles("secret ", reader()) == ["Public"]
+    assert (await library.find("secret ", reader("minutes.read"))).total > REACH
+
+
+async def test_two_terms_with_one_key_give_nothing_away(deploy: Deploy) -> None:
+    """Who may read is told by the document itself, so that what is walked to by mistake is not shown."""
+    library = await open_library(deploy)
+    await library.put(book("Secret", readers=(person(reader().id),)))
+    ctx = library.deployment.platform.context("search")
+    async with ctx.db.transaction() as session:
+        await session.run(SHARE_KEY, public=key("secret"), restricted=key(RESTRICTED + "secret"))
+
+    assert not await library.titles("secret ")
+    assert not await library.titles("secret ", reader("minutes.read"))
 
 
 async def test_a_draft_is_found_by_those_who_work_on_it_and_by_all_once_it_is_published(deploy: Deploy) -> None:
