@@ -103,7 +103,7 @@ def _total(rows: Iterable[Row]) -> int:
 
 
 def _counts(facet: str, rows: Iterable[Row]) -> tuple[Count, ...]:
-    mine = sorted((row for row in rows if row.part == facet), key=lambda row: (-row.count, row.value))
+    mine = sorted((row for row in rows if row.part == facet and row.value), key=lambda row: (-row.count, row.value))
     return tuple(Count(value=row.value, count=row.count) for row in mine)
 
 

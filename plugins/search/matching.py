@@ -23,13 +23,13 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from kernel.contracts.search import Sort
 from kernel.database import Query
+from plugins.search.expressions import Among, Greatest, Impact, Place
 from plugins.search.tables import contents, documents, postings
-from plugins.search.vectors import Greatest, Impact, Place
 from plugins.search.weighing import FACETS
 
 SHAPES: Final = 1000  # of queries whose statements are kept
 REACH: Final = 600  # documents of one part that are looked at
-REACH_OF_HALF: Final = 400  # where half of the words are enough: of all of them together
+REACH_OF_HALF: Final = 300  # where half of the words are enough: of all of them together
 NAMESAKES: Final = 100  # documents that are called exactly like the query
 NAME_POINTS: Final = 1_000_000_000  #: for being called exactly like the query
 WHOLE_POINTS: Final = 300_000_000  #: where half of the words are enough, for having all; more than words come to
@@ -83,6 +83,11 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     further: bool = False  #: begins behind `after_key` and `after_number`
     tallied: bool = True
 
+    @property
+    def facets(self) -> Sequence[str]:
+        """Return by which facets is filtered."""
+        return [facet for facet in FACETS if facet in self.filters]
+
 
 class Row(msgspec.Struct, frozen=True):
     """A hit; or how many matches there are, in all or with one value of a facet."""
@@ -100,10 +105,10 @@ class Row(msgspec.Struct, frozen=True):
 def search(shape: Shape) -> Query[Row]:
     """Return the query for one page and the counts."""
     ways = [_way(way, f"way_{number}", shape.sort) for number, way in enumerate(shape.ways)]
-    facts = sa.union_all(*ways).cte("facts").prefix_with("MATERIALIZED")
+    facts = sa.union_all(*ways).cte("facts")
     matches = _matches(facts, shape).cte("matches").prefix_with("MATERIALIZED")
     page = _page(matches, shape)
-    return Query(sa.union_all(page, *_tallies(matches)) if shape.tallied else page, Row)
+    return Query(sa.union_all(page, *_tallies(matches, shape)) if shape.tallied else page, Row)
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -122,22 +127,23 @@ CONTENTS: Final = Query(
 
 
 def _matches(facts: sa.CTE, shape: Shape) -> sa.Select[Any]:
-    failed = _failed(facts, shape)
-    told = [facts.c[name] for name in ("document", "points", "sorted_by", *FACETS)]
-    return (
-        sa.select(*told, (_NOTHING if failed is None else failed).label("failed"))
+    """Return what passes the filters, but for the filter of one facet at most: see `_failed`."""
+    found = (
+        sa.select(*(facts.c[name] for name in ("document", "points", *FACETS)))
         .where(facts.c.subject_kind.in_(bindparam("sources", expanding=True)))
         .where(*(passes(facts.c) for name, passes in _NUMBERS.items() if name in shape.filters))
-        .where(*([] if failed is None else [failed.is_not(None)]))
     )
+    if shape.sort != "relevance":
+        found = found.add_columns(SORTED[shape.sort](facts.c).label("sorted_by"))
+    if shape.facets:
+        failed = _failed(facts, shape.facets)
+        found = found.add_columns(failed.label("failed")).where(failed.is_not(None))
+    return found
 
 
-def _failed(facts: sa.CTE, shape: Shape) -> ColumnElement[int] | None:
+def _failed(facts: sa.CTE, asked: Sequence[str]) -> ColumnElement[int]:
     """Return which facet's filter is the only one that a document does not pass: null where there are several."""
-    passes = {facet: facts.c[facet].in_(bindparam(facet, expanding=True)) for facet in FACETS}
-    asked = [facet for facet in FACETS if facet in shape.filters]
-    if not asked:
-        return None
+    passes = {facet: facts.c[facet].in_(bindparam(facet, expanding=True)) for facet in asked}
     cases = [(sa.and_(*(passes[facet] for facet in asked)), _NOTHING)]
     for one in asked:
         others = sa.and_(sa.true(), *(passes[facet] for facet in asked if facet != one))
@@ -146,28 +152,34 @@ def _failed(facts: sa.CTE, shape: Shape) -> ColumnElement[int] | None:
 
 
 def _page(matches: sa.CTE, shape: Shape) -> sa.Select[Any]:
+    key = matches.c.points if shape.sort == "relevance" else matches.c.sorted_by
     chosen = (
-        sa.select(matches.c.sorted_by, matches.c.document, matches.c.points)
-        .where(matches.c.failed == _NOTHING)
-        .order_by(matches.c.sorted_by.desc(), matches.c.document.desc())
+        sa.select(key.label("sorted_by"), matches.c.document, matches.c.points)
+        .where(*_passed(matches, shape))
+        .order_by(key.desc(), matches.c.document.desc())
         .limit(bindparam("limit"))
     )
     if shape.further:
         place = sa.tuple_(_number("after_key"), _number("after_number"))
-        chosen = chosen.where(sa.tuple_(matches.c.sorted_by, matches.c.document) < place)
+        chosen = chosen.where(sa.tuple_(key, matches.c.document) < place)
     page = chosen.subquery("page")
     counted = (_text(HIT).label("part"), _text("").label("value"), _NOTHING.label("count"))
     own = (page.c.sorted_by, page.c.document.label("number"), page.c.points, contents.c.shown)
     return sa.select(*counted, *own).join_from(page, contents, contents.c.document == page.c.document)
 
 
-def _tallies(matches: sa.CTE) -> Iterator[sa.Select[Any]]:
+def _tallies(matches: sa.CTE, shape: Shape) -> Iterator[sa.Select[Any]]:
     """Yield how many matches there are, and with each value of each facet as if it had no filter of its own."""
-    yield _tally(TOTAL, _text("")).where(matches.c.failed == _NOTHING).select_from(matches)
-    for place, facet in enumerate(FACETS, 1):
+    yield _tally(TOTAL, _text("")).where(*_passed(matches, shape)).select_from(matches)
+    for facet in FACETS:
         value = matches.c[facet]
-        passed = matches.c.failed.in_([0, place])
-        yield _tally(facet, value).where(passed, value != _text("")).group_by(value)
+        yield _tally(facet, value).where(*_passed(matches, shape, but=facet)).group_by(value)
+
+
+def _passed(matches: sa.CTE, shape: Shape, *, but: str = "") -> Iterator[ColumnElement[bool]]:
+    """Yield the condition that a match passes the filters of all facets *but* one."""
+    if shape.facets:
+        yield matches.c.failed.in_([0, FACETS.index(but) + 1] if but else [0])
 
 
 def _tally(part: str, value: ColumnElement[str]) -> sa.Select[Any]:
@@ -187,24 +199,23 @@ def _way(way: Way, name: str, sort: Sort) -> sa.Select[Any]:
         met = sum((_met(looked, word, terms) for word, terms in enumerate(way.words)), _NOTHING)
         points = points + sa.case((met == _constant(len(way.words)), _constant(WHOLE_POINTS)), else_=_NOTHING)
         found = found.where(met >= _constant(way.least))
-    key = points if sort == "relevance" else SORTED[sort](looked.c)
-    return found.add_columns(points.label("points"), key.label("sorted_by"), *(looked.c[fact] for fact in FACTS))
+    return found.add_columns(points.label("points"), *(looked.c[fact] for fact in FACTS))
 
 
-def _looked(way: Way, name: str, sort: Sort) -> sa.CTE:
+def _looked(way: Way, name: str, sort: Sort) -> sa.Subquery:
     """Return the rows of the documents that were walked to and have every part, with the places of their terms.
 
-    Parts are looked for in their order: of what has not the first, nothing else is looked for.
+    Parts are looked for in their order: of what has not the first, nothing else is looked for. The offset keeps the
+    database from looking for a place again wherever it is spoken of.
     """
-    start = (_walked(way, name) if way.walks else _in_order(sort)).cte(f"{name}_start").prefix_with("MATERIALIZED")
     places = [_place(word, term) for word, terms in enumerate(way.words) for term in range(terms)]
     columns = [documents.c[told] for told in ("number", "words", *FACTS)]
-    looked = (
-        sa.select(start.c.bonus, *columns, *places)
-        .join_from(start, documents, documents.c.number == start.c.document)
-        .where(*_parts(way))
-    )
-    return looked.cte(f"{name}_looked").prefix_with("MATERIALIZED")
+    looked = sa.select(*columns, *places, _bonus(way, name).label("bonus"))
+    if way.walks:
+        looked = looked.where(Among(documents.c.number, _walked(way, name)), *_parts(way)).offset(_NOTHING)
+    else:
+        looked = looked.where(*_parts(way)).order_by(*_ORDERED[sort]).limit(_constant(way.reach))
+    return looked.subquery(f"{name}_looked")
 
 
 def _parts(way: Way) -> Iterator[ColumnElement[bool]]:
@@ -225,25 +236,33 @@ def _place(word: int, term: int) -> ColumnElement[int]:
     return Place(documents.c.words, _key(f"key_{word}_{term}")).label(f"place_{word}_{term}")
 
 
-def _score(looked: sa.CTE, word: int, terms: int) -> ColumnElement[int]:
+def _score(looked: sa.Subquery, word: int, terms: int) -> ColumnElement[int]:
     """Return what a word says of a document: as much as the term that says the most."""
     impacts = [Impact(looked.c.words, looked.c[f"place_{word}_{term}"]) for term in range(terms)]
     return Greatest(*(impact * _number(f"factor_{word}_{term}") for term, impact in enumerate(impacts)))
 
 
-def _met(looked: sa.CTE, word: int, terms: int) -> ColumnElement[int]:
+def _met(looked: sa.Subquery, word: int, terms: int) -> ColumnElement[int]:
     places = (looked.c[f"place_{word}_{term}"] for term in range(terms))
     return sa.case((sa.or_(*(place > _NOTHING for place in places)), _constant(1)), else_=_NOTHING)
 
 
-def _walked(way: Way, name: str) -> sa.Select[Any]:
+def _walked(way: Way, name: str) -> sa.ScalarSelect[int]:
     """Return the documents of which the walked terms say the most, and those that are called exactly like the query."""
-    walks = [_walk(f"{name}_walk_{term}", way.reach, 0) for term in range(way.walks)]
-    walked = sa.union_all(*walks, _walk(f"{name}_name", NAMESAKES, NAME_POINTS)).subquery()
-    return sa.select(walked.c.document, sa.func.max(walked.c.bonus).label("bonus")).group_by(walked.c.document)
+    walks = [_walk(f"{name}_walk_{term}", way.reach) for term in range(way.walks)]
+    walked = sa.union_all(*walks, _walk(f"{name}_name", NAMESAKES)).subquery()
+    return sa.select(walked.c.document).scalar_subquery()
 
 
-def _walk(term: str, reach: int, bonus: int) -> sa.Select[Any]:
+def _bonus(way: Way, name: str) -> ColumnElement[int]:
+    """Return the points for being called exactly like the query."""
+    if not way.walks:
+        return _NOTHING
+    named = Among(documents.c.number, _walk(f"{name}_name", NAMESAKES).scalar_subquery())
+    return sa.case((named, _constant(NAME_POINTS)), else_=_NOTHING)
+
+
+def _walk(term: str, reach: int) -> sa.Select[tuple[int]]:
     """Return the documents of which a term says the most; in a select of its own, as SQLite wants it."""
     best = (
         sa.select(postings.c.document)
@@ -252,14 +271,7 @@ def _walk(term: str, reach: int, bonus: int) -> sa.Select[Any]:
         .limit(_constant(reach))
         .subquery()
     )
-    return sa.select(best.c.document, _constant(bonus).label("bonus"))
-
-
-def _in_order(sort: Sort) -> sa.Select[Any]:
-    """Return the first of all documents in the order of the sort."""
-    best = sa.select(documents.c.number).where(documents.c.public).order_by(*_ORDERED[sort])
-    first = best.limit(_constant(REACH)).subquery()
-    return sa.select(first.c.number.label("document"), _NOTHING.label("bonus"))
+    return sa.select(best.c.document)
 
 
 def _key(name: str) -> sa.BindParameter[bytes]:

@@ -94,8 +94,9 @@ def plan(
 
 
 def _is_ordered(query: Query, space: str) -> bool:
-    """Return whether a space may be gone through in the order of the sort: with no word, and where all may read all."""
-    return space == PUBLIC and not query.text.strip() and query.sort != "relevance"
+    """Return whether a space may be gone through in the order of the sort: where hardly anything is left out."""
+    everything = space == PUBLIC and not query.text.strip() and query.filters.instructor is None
+    return everything and query.sort != "relevance"
 
 
 def _by_all(way: Way, parts: Sequence[Part], *, ordered: bool) -> Route:

@@ -10,7 +10,8 @@ from sqlalchemy import bindparam
 
 from kernel.database import Query
 from kernel.testing.deploying import Deploy
-from plugins.search.vectors import GREATEST_IMPACT, Greatest, Impact, Place, key, vector
+from plugins.search.expressions import Greatest, Impact, Place
+from plugins.search.vectors import GREATEST_IMPACT, key, vector
 
 TERMS: Final = {"": 0, "knots": 1, "knot*": 127, "sails": 128, "ships": 300, "البرمجه": 16_256, "c": GREATEST_IMPACT}
 
