@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -29,11 +30,13 @@ from plugins.search.weighing import FACETS
 
 SHAPES: Final = 1000  # of queries whose statements are kept
 REACH: Final = 600  # documents of one part that are looked at
-REACH_OF_HALF: Final = 300  # where half of the words are enough: of all of them together
+REACH_BESIDE: Final = 100  # of each term by which what has half of the words is come by
+FEW: Final = 10  # that have all the words; then those that have half of them are found too
 NAMESAKES: Final = 100  # documents that are called exactly like the query
 NAME_POINTS: Final = 1_000_000_000  #: for being called exactly like the query
-WHOLE_POINTS: Final = 300_000_000  #: where half of the words are enough, for having all; more than words come to
+WHOLE_POINTS: Final = 300_000_000  #: for having all of several words; more than the words come to
 
+VECTORS: Final = ("words", "begun")
 #: What is read of a document's row beside its words.
 FACTS: Final = ("subject_kind", *FACETS, "price", "rating", "duration_seconds", "published")
 #: What sorts, the greatest first, of a row of `FACTS`.
@@ -61,16 +64,14 @@ _NOTHING: Final[ColumnElement[int]] = sa.literal_column("0", sa.BigInteger())
 
 HIT: Final = "hit"
 TOTAL: Final = "total"
+WHOLE: Final = "whole"
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
     """What decides how one space is gone through."""
 
-    walks: int  #: terms that are walked; with 0 all documents are gone through in the order of the sort
-    reach: int  #: documents of each walk
-    words: tuple[int, ...]  #: for each word how many terms it stands for
-    least: int  #: words that a document must have
-    teaches: bool  #: whether it must have a term beside them
+    walks: int  #: terms of the part that drives; with 0 all documents are gone through in the order of the sort
+    beside: int  #: further terms that are walked, by which what has half of the words is come by
     readers: int  #: one of so many must be allowed to read it; with 0 everybody is
 
 
@@ -78,6 +79,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """What decides the text of a statement: few shapes, each compiled once."""
 
     ways: tuple[Way, ...]
+    words: tuple[tuple[str, ...], ...]  #: for each word, for each of its terms, the column in which it is looked up
+    teaches: bool  #: whether a document must have a term beside the words
     filters: frozenset[str]
     sort: Sort
     further: bool = False  #: begins behind `after_key` and `after_number`
@@ -88,11 +91,21 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
         """Return by which facets is filtered."""
         return [facet for facet in FACETS if facet in self.filters]
 
+    @property
+    def halves(self) -> bool:
+        """Return whether some of the words may do."""
+        return len(self.words) > 1
+
+    @property
+    def half(self) -> int:
+        """Return how many words a document must have where hardly any has them all."""
+        return (len(self.words) + 1) // 2
+
 
 class Row(msgspec.Struct, frozen=True):
     """A hit; or how many matches there are, in all or with one value of a facet."""
 
-    part: str  #: `HIT`, `TOTAL`, or the facet
+    part: str  #: `HIT`, `TOTAL`, `WHOLE` for those that have every word, or the facet
     value: str
     count: int
     sorted_by: int
@@ -104,11 +117,11 @@ class Row(msgspec.Struct, frozen=True):
 @functools.lru_cache(SHAPES)
 def search(shape: Shape) -> Query[Row]:
     """Return the query for one page and the counts."""
-    ways = [_way(way, f"way_{number}", shape.sort) for number, way in enumerate(shape.ways)]
+    ways = [_way(way, f"way_{number}", shape) for number, way in enumerate(shape.ways)]
     facts = sa.union_all(*ways).cte("facts")
-    matches = _matches(facts, shape).cte("matches").prefix_with("MATERIALIZED")
-    page = _page(matches, shape)
-    return Query(sa.union_all(page, *_tallies(matches, shape)) if shape.tallied else page, Row)
+    found = _found(facts, shape).cte("found").prefix_with("MATERIALIZED")
+    matches = _Matches(shape, found, _counted(found, shape).cte("counted").prefix_with("MATERIALIZED"))
+    return Query(sa.union_all(_page(matches), *_tallies(matches)) if shape.tallied else _page(matches), Row)
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -126,10 +139,10 @@ CONTENTS: Final = Query(
 )
 
 
-def _matches(facts: sa.CTE, shape: Shape) -> sa.Select[Any]:
+def _found(facts: sa.CTE, shape: Shape) -> sa.Select[Any]:
     """Return what passes the filters, but for the filter of one facet at most: see `_failed`."""
     found = (
-        sa.select(*(facts.c[name] for name in ("document", "points", *FACETS)))
+        sa.select(*(facts.c[name] for name in ("document", "points", "met", *FACETS)))
         .where(facts.c.subject_kind.in_(bindparam("sources", expanding=True)))
         .where(*(passes(facts.c) for name, passes in _NUMBERS.items() if name in shape.filters))
     )
@@ -151,94 +164,116 @@ def _failed(facts: sa.CTE, asked: Sequence[str]) -> ColumnElement[int]:
     return sa.case(*cases, else_=sa.null())
 
 
-def _page(matches: sa.CTE, shape: Shape) -> sa.Select[Any]:
-    key = matches.c.points if shape.sort == "relevance" else matches.c.sorted_by
+def _counted(found: sa.CTE, shape: Shape) -> sa.Select[Any]:
+    """Return how many have every word, and how many words are enough for that."""
+    whole = sa.func.count().label("whole")
+    least = sa.case((sa.func.count() >= _constant(FEW), _constant(len(shape.words))), else_=_constant(shape.half))
+    every = found.c.met == _constant(len(shape.words))
+    return sa.select(whole, least.label("least")).select_from(found).where(every, *_unfiltered(found, shape))
+
+
+@dataclass(frozen=True)
+class _Matches:
+    """What was found, of which those with fewer words count only where hardly any has them all."""
+
+    shape: Shape
+    found: sa.CTE
+    counted: sa.CTE
+
+    def passed(self, *, but: str = "") -> Iterator[ColumnElement[bool]]:
+        """Yield the conditions of a match that passes the filters of all facets *but* one."""
+        if self.shape.halves:
+            yield self.found.c.met >= sa.select(self.counted.c.least).scalar_subquery()
+        yield from _unfiltered(self.found, self.shape, but=but)
+
+
+def _unfiltered(found: sa.CTE, shape: Shape, *, but: str = "") -> Iterator[ColumnElement[bool]]:
+    if shape.facets:
+        yield found.c.failed.in_([0, FACETS.index(but) + 1] if but else [0])
+
+
+def _page(matches: _Matches) -> sa.Select[Any]:
+    found, shape = matches.found, matches.shape
+    key = found.c.points if shape.sort == "relevance" else found.c.sorted_by
     chosen = (
-        sa.select(key.label("sorted_by"), matches.c.document, matches.c.points)
-        .where(*_passed(matches, shape))
-        .order_by(key.desc(), matches.c.document.desc())
+        sa.select(key.label("sorted_by"), found.c.document, found.c.points)
+        .where(*matches.passed())
+        .order_by(key.desc(), found.c.document.desc())
         .limit(bindparam("limit"))
     )
     if shape.further:
         place = sa.tuple_(_number("after_key"), _number("after_number"))
-        chosen = chosen.where(sa.tuple_(key, matches.c.document) < place)
+        chosen = chosen.where(sa.tuple_(key, found.c.document) < place)
     page = chosen.subquery("page")
     counted = (_text(HIT).label("part"), _text("").label("value"), _NOTHING.label("count"))
     own = (page.c.sorted_by, page.c.document.label("number"), page.c.points, contents.c.shown)
     return sa.select(*counted, *own).join_from(page, contents, contents.c.document == page.c.document)
 
 
-def _tallies(matches: sa.CTE, shape: Shape) -> Iterator[sa.Select[Any]]:
+def _tallies(matches: _Matches) -> Iterator[sa.Select[Any]]:
     """Yield how many matches there are, and with each value of each facet as if it had no filter of its own."""
-    yield _tally(TOTAL, _text("")).where(*_passed(matches, shape)).select_from(matches)
+    number = sa.func.count()
+    yield _tally(TOTAL, _text(""), number).where(*matches.passed()).select_from(matches.found)
+    if matches.shape.halves:
+        yield _tally(WHOLE, _text(""), matches.counted.c.whole)
     for facet in FACETS:
-        value = matches.c[facet]
-        yield _tally(facet, value).where(*_passed(matches, shape, but=facet)).group_by(value)
+        value = matches.found.c[facet]
+        yield _tally(facet, value, number).where(*matches.passed(but=facet)).group_by(value)
 
 
-def _passed(matches: sa.CTE, shape: Shape, *, but: str = "") -> Iterator[ColumnElement[bool]]:
-    """Yield the condition that a match passes the filters of all facets *but* one."""
-    if shape.facets:
-        yield matches.c.failed.in_([0, FACETS.index(but) + 1] if but else [0])
-
-
-def _tally(part: str, value: ColumnElement[str]) -> sa.Select[Any]:
+def _tally(part: str, value: ColumnElement[str], count: ColumnElement[int]) -> sa.Select[Any]:
     none = [_NOTHING.label(name) for name in ("sorted_by", "number", "points")]
     shown = sa.cast(_text(""), sa.LargeBinary).label("shown")
-    counted: list[ColumnElement[Any]] = [value.label("value"), sa.func.count().label("count"), *none, shown]
+    counted: list[ColumnElement[Any]] = [value.label("value"), count.label("count"), *none, shown]
     return sa.select(_text(part).label("part"), *counted)
 
 
-def _way(way: Way, name: str, sort: Sort) -> sa.Select[Any]:
+def _way(way: Way, name: str, shape: Shape) -> sa.Select[Any]:
     """Return what filters, counts and sorts the documents that one way reaches, with their points."""
-    looked = _looked(way, name, sort)
-    scores = [_score(looked, word, terms) for word, terms in enumerate(way.words)]
-    points: ColumnElement[int] = sa.cast(sum(scores, looked.c.bonus), sa.BigInteger)
-    found = sa.select(looked.c.number.label("document"))
-    if way.least < len(way.words):
-        met = sum((_met(looked, word, terms) for word, terms in enumerate(way.words)), _NOTHING)
-        points = points + sa.case((met == _constant(len(way.words)), _constant(WHOLE_POINTS)), else_=_NOTHING)
-        found = found.where(met >= _constant(way.least))
-    return found.add_columns(points.label("points"), *(looked.c[fact] for fact in FACTS))
+    looked = _looked(way, name, shape)
+    scores = [_score(looked, word, columns) for word, columns in enumerate(shape.words)]
+    points: ColumnElement[int] = sum(scores, looked.c.bonus)
+    met = sum((_met(looked, word, len(columns)) for word, columns in enumerate(shape.words)), _NOTHING)
+    if shape.halves:
+        points = points + sa.case((met == _constant(len(shape.words)), _constant(WHOLE_POINTS)), else_=_NOTHING)
+    own = (looked.c.number.label("document"), met.label("met"), sa.cast(points, sa.BigInteger).label("points"))
+    return sa.select(*own, *(looked.c[fact] for fact in FACTS)).where(met >= _constant(shape.half))
 
 
-def _looked(way: Way, name: str, sort: Sort) -> sa.Subquery:
-    """Return the rows of the documents that were walked to and have every part, with the places of their terms.
+def _looked(way: Way, name: str, shape: Shape) -> sa.Subquery:
+    """Return the rows of the documents that were walked to and pass the gates, with the places of their terms.
 
-    Parts are looked for in their order: of what has not the first, nothing else is looked for. The offset keeps the
-    database from looking for a place again wherever it is spoken of.
+    The offset keeps the database from looking for a place again wherever it is spoken of.
     """
-    places = [_place(word, term) for word, terms in enumerate(way.words) for term in range(terms)]
-    columns = [documents.c[told] for told in ("number", "words", *FACTS)]
-    looked = sa.select(*columns, *places, _bonus(way, name).label("bonus"))
+    places = [
+        Place(documents.c[column], _key(f"key_{word}_{term}")).label(f"place_{word}_{term}")
+        for word, columns in enumerate(shape.words)
+        for term, column in enumerate(columns)
+    ]
+    told = [documents.c[column] for column in ("number", *VECTORS, *FACTS)]
+    looked = sa.select(*told, *places, _bonus(way, name).label("bonus")).where(*_gates(way, shape))
     if way.walks:
-        looked = looked.where(Among(documents.c.number, _walked(way, name)), *_parts(way)).offset(_NOTHING)
+        looked = looked.where(Among(documents.c.number, _walked(way, name))).offset(_NOTHING)
     else:
-        looked = looked.where(*_parts(way)).order_by(*_ORDERED[sort]).limit(_constant(way.reach))
+        looked = looked.order_by(*_ORDERED[shape.sort]).limit(_constant(REACH))
     return looked.subquery(f"{name}_looked")
 
 
-def _parts(way: Way) -> Iterator[ColumnElement[bool]]:
-    """Yield what a document must have."""
+def _gates(way: Way, shape: Shape) -> Iterator[ColumnElement[bool]]:
+    """Yield what a document must have beside words."""
     if way.readers:
         readers = [bindparam(f"reader_{reader}", type_=sa.Text()) for reader in range(way.readers)]
         yield sa.or_(*(Place(documents.c.readers, reader) > _NOTHING for reader in readers))
     else:
         yield documents.c.public
-    if way.teaches:
+    if shape.teaches:
         yield Place(documents.c.words, _key("teaches")) > _NOTHING
-    if way.least == len(way.words):
-        for word, terms in enumerate(way.words):
-            yield sa.or_(*(Place(documents.c.words, _key(f"key_{word}_{term}")) > _NOTHING for term in range(terms)))
 
 
-def _place(word: int, term: int) -> ColumnElement[int]:
-    return Place(documents.c.words, _key(f"key_{word}_{term}")).label(f"place_{word}_{term}")
-
-
-def _score(looked: sa.Subquery, word: int, terms: int) -> ColumnElement[int]:
+def _score(looked: sa.Subquery, word: int, columns: Sequence[str]) -> ColumnElement[int]:
     """Return what a word says of a document: as much as the term that says the most."""
-    impacts = [Impact(looked.c.words, looked.c[f"place_{word}_{term}"]) for term in range(terms)]
+    places = (looked.c[f"place_{word}_{term}"] for term in range(len(columns)))
+    impacts = (Impact(looked.c[column], place) for column, place in zip(columns, places, strict=True))
     return Greatest(*(impact * _number(f"factor_{word}_{term}") for term, impact in enumerate(impacts)))
 
 
@@ -249,8 +284,9 @@ def _met(looked: sa.Subquery, word: int, terms: int) -> ColumnElement[int]:
 
 def _walked(way: Way, name: str) -> sa.ScalarSelect[int]:
     """Return the documents of which the walked terms say the most, and those that are called exactly like the query."""
-    walks = [_walk(f"{name}_walk_{term}", way.reach) for term in range(way.walks)]
-    walked = sa.union_all(*walks, _walk(f"{name}_name", NAMESAKES)).subquery()
+    walks = [_walk(f"{name}_walk_{term}", REACH) for term in range(way.walks)]
+    beside = [_walk(f"{name}_beside_{term}", REACH_BESIDE) for term in range(way.beside)]
+    walked = sa.union_all(*walks, *beside, _walk(f"{name}_name", NAMESAKES)).subquery()
     return sa.select(walked.c.document).scalar_subquery()
 
 

@@ -9,10 +9,10 @@ import msgspec
 
 from kernel import Principal
 from kernel.contracts.search import Query, permitted, person
-from plugins.search.matching import REACH, REACH_OF_HALF, Shape, Way
+from plugins.search.matching import REACH, REACH_BESIDE, Shape, Way
 from plugins.search.reading import Reading, Slot
 from plugins.search.vectors import key
-from plugins.search.weighing import BOUND, FACETS, READS, RESTRICTED, TEACHES, of_facet
+from plugins.search.weighing import BOUND, FACETS, READS, RESTRICTED, TEACHES, column_of, of_facet
 
 PUBLIC: Final = ""
 
@@ -29,10 +29,18 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """How one space is gone through."""
 
-    way: Way
-    walked: tuple[str, ...]  #: terms
-    exact: bool  #: whether no walk leaves anything out
-    facet: str = ""  #: whose values are walked
+    driver: Part | None  #: None: in the order of the sort
+    beside: tuple[Part, ...] = ()  #: words by which what has half of them is come by
+
+    @property
+    def exact(self) -> bool:
+        """Return whether nothing that has every part is left out."""
+        return self.driver is not None and self.driver.documents <= REACH
+
+    @property
+    def exact_by_half(self) -> bool:
+        """Return whether nothing that has half of the words is left out either."""
+        return self.exact and all(part.documents <= REACH_BESIDE for part in self.beside)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -40,9 +48,16 @@ class Plan(msgspec.Struct, frozen=True):
 
     shape: Shape
     values: Mapping[str, object]
-    exact: bool  #: whether no part has more documents than are looked at
-    driving: frozenset[str]  #: facets of which only documents that pass the filter are looked at
-    whole: bool  #: whether every word has to match, or else half of them
+    routes: tuple[Route, ...]
+
+    @property
+    def driving(self) -> frozenset[str]:
+        """Return the facets of which only documents that pass the filter are looked at."""
+        return frozenset(route.driver.facet for route in self.routes if route.driver is not None and route.driver.facet)
+
+    def is_exact(self, *, whole: bool) -> bool:
+        """Return whether all matches are looked at, those that have the *whole* query or half of it."""
+        return all(route.exact if whole else route.exact_by_half for route in self.routes)
 
 
 def gates(caller: Principal | None, query: Query) -> list[str]:
@@ -58,65 +73,52 @@ def plan(
     reading: Reading,
     sources: Iterable[str],
     *,
-    whole: bool = True,
     without: frozenset[str] = frozenset(),
 ) -> Plan:
     """Return how to search, going by no filter of the facets *without*."""
     readers = _readable(caller, reading)
-    words = sorted(reading.slots, key=lambda slot: (len(_padded(slot.terms)), reading.documents(slot.terms)))
-    routes = {}
-    for space in (PUBLIC, RESTRICTED) if readers else (PUBLIC,):
-        parts = _parts(space, query, reading, readers, without)
-        way = Way(
-            walks=0,
-            reach=REACH,
-            words=tuple(len(_padded(slot.terms)) for slot in words),
-            least=len(words) if whole else (len(words) + 1) // 2,
-            teaches=query.filters.instructor is not None,
-            readers=len(readers) if space == RESTRICTED else 0,
-        )
-        routes[space] = _by_all(way, parts, ordered=_is_ordered(query, space)) if whole else _by_half(way, parts)
+    routes = {
+        space: _route(space, query, reading, _parts(space, query, reading, readers, without))
+        for space in ((PUBLIC, RESTRICTED) if readers else (PUBLIC,))
+    }
+    words = sorted(reading.slots, key=lambda slot: len(_padded(slot.terms)))  # so there are few shapes
     filters = _filters(query)
-    return Plan(
-        shape=Shape(ways=tuple(route.way for route in routes.values()), filters=frozenset(filters), sort=query.sort),
-        values={
-            "sources": sorted(sources),
-            **filters,
-            **{f"reader_{place}": BOUND + reader + BOUND for place, reader in enumerate(readers)},
-            **{name: key(term) for name, term in zip(("teaches",), _teaches(query), strict=False)},
-            **dict(_of_words(words)),
-            **dict(_of_walks(routes, reading.name)),
-        },
-        exact=all(route.exact for route in routes.values()),
-        driving=frozenset(route.facet for route in routes.values() if route.facet),
-        whole=whole,
+    shape = Shape(
+        ways=tuple(_way(space, route, readers) for space, route in routes.items()),
+        words=tuple(tuple(column_of(term) for term in _padded(slot.terms)) for slot in words),
+        teaches=query.filters.instructor is not None,
+        filters=frozenset(filters),
+        sort=query.sort,
+    )
+    values = {
+        "sources": sorted(sources),
+        **filters,
+        **{f"reader_{place}": BOUND + reader + BOUND for place, reader in enumerate(readers)},
+        **{name: key(term) for name, term in zip(("teaches",), _teaches(query), strict=False)},
+        **dict(_of_words(words)),
+        **dict(_of_walks(routes, reading.name)),
+    }
+    return Plan(shape=shape, values=values, routes=tuple(routes.values()))
+
+
+def _way(space: str, route: Route, readers: Sequence[str]) -> Way:
+    return Way(
+        walks=0 if route.driver is None else len(route.driver.terms),
+        beside=sum(len(part.terms) for part in route.beside),
+        readers=len(readers) if space == RESTRICTED else 0,
     )
 
 
-def _is_ordered(query: Query, space: str) -> bool:
-    """Return whether a space may be gone through in the order of the sort: where hardly anything is left out."""
-    everything = space == PUBLIC and not query.text.strip() and query.filters.instructor is None
-    return everything and query.sort != "relevance"
-
-
-def _by_all(way: Way, parts: Sequence[Part], *, ordered: bool) -> Route:
-    """Return the route where every part has to be there: by the rarest."""
+def _route(space: str, query: Query, reading: Reading, parts: Sequence[Part]) -> Route:
     rarest = min(parts, key=lambda part: part.documents)
-    exact = rarest.documents <= REACH
-    if ordered and not exact:
-        return Route(way=way, walked=(), exact=False)
-    way = msgspec.structs.replace(way, walks=len(rarest.terms))
-    return Route(way=way, walked=rarest.terms, exact=exact, facet=rarest.facet)
-
-
-def _by_half(way: Way, parts: Sequence[Part]) -> Route:
-    """Return the route where half of the words are enough: by the rarer ones, one of which is among any half."""
+    everything = space == PUBLIC and not query.text.strip() and query.filters.instructor is None
+    if everything and query.sort != "relevance" and rarest.documents > REACH:
+        return Route(driver=None)
+    if not rarest.is_word:  # whatever has half of the words has it too
+        return Route(driver=rarest)
     words = sorted((part for part in parts if part.is_word), key=lambda part: part.documents)
-    rarer = words[: len(words) - way.least + 1]
-    walked = tuple(term for part in rarer for term in part.terms)
-    reach = max(1, REACH_OF_HALF // len(walked))
-    exact = all(part.documents <= reach for part in rarer)
-    return Route(way=msgspec.structs.replace(way, walks=len(walked), reach=reach), walked=walked, exact=exact)
+    rarer = len(words) // 2 + 1  # of which whatever has half of all words has one
+    return Route(driver=rarest, beside=tuple(words[1:rarer]))
 
 
 def _parts(space: str, query: Query, reading: Reading, readers: Sequence[str], without: frozenset[str]) -> list[Part]:
@@ -142,10 +144,13 @@ def _of_words(words: Iterable[Slot]) -> Iterator[tuple[str, object]]:
 
 def _of_walks(routes: Mapping[str, Route], name: str) -> Iterator[tuple[str, object]]:
     for number, (space, route) in enumerate(routes.items()):
-        if route.walked:
-            yield f"way_{number}_name", key(space + name)
-        for place, term in enumerate(route.walked):
-            yield f"way_{number}_walk_{place}", key(term)
+        if route.driver is None:
+            continue
+        yield f"way_{number}_name", key(space + name)
+        beside = [term for part in route.beside for term in part.terms]
+        for kind, terms in (("walk", route.driver.terms), ("beside", beside)):
+            for place, term in enumerate(terms):
+                yield f"way_{number}_{kind}_{place}", key(term)
 
 
 def _padded(terms: Sequence[str]) -> Sequence[str]:

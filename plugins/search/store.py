@@ -19,7 +19,7 @@ from kernel.contracts.search import EVERYBODY, Document, Found
 from kernel.database import Command, Load, Query, Session
 from plugins.search.tables import contents, documents, postings, slips
 from plugins.search.vectors import key, vector
-from plugins.search.weighing import BOUND, RESTRICTED, TEACHES, looked_up, weigh, worth_guessing
+from plugins.search.weighing import BOUND, RESTRICTED, TEACHES, column_of, weigh, worth_guessing
 from plugins.search.words import deletions
 
 UNKNOWN: Final = -1
@@ -41,6 +41,7 @@ class _Facts(msgspec.Struct, frozen=True, kw_only=True):
     published: int
     readers: str
     words: bytes
+    begun: bytes
 
 
 class Written(_Facts, frozen=True, kw_only=True):
@@ -214,8 +215,12 @@ def _facts(document: Document, terms: Mapping[str, int]) -> _Facts:
         duration_seconds=UNKNOWN if document.duration_seconds is None else document.duration_seconds,
         published=UNKNOWN if document.published_at is None else _seconds(document.published_at),
         readers="" if public else BOUND.join(("", *sorted(set(document.readers)), "")),
-        words=vector(looked_up(terms)),
+        **{column: vector(_looked_up(terms, column)) for column in ("words", "begun")},
     )
+
+
+def _looked_up(terms: Mapping[str, int], column: str) -> dict[str, int]:
+    return {term: impact for term, impact in terms.items() if column_of(term) == column}
 
 
 def _shown(document: Document) -> bytes:

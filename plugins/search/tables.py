@@ -37,6 +37,7 @@ documents: Final = sa.Table(
     Column("published", sa.BigInteger, nullable=False),  #: seconds since 1970
     Column("readers", sa.Text, nullable=False),  #: of what is not public, with `BOUND` before, between and behind
     Column("words", sa.LargeBinary, nullable=False),  #: by which it is found, as a `vector`
+    Column("begun", sa.LargeBinary, nullable=False),  #: the beginnings of words by which it is found, as a `vector`
     sa.UniqueConstraint("kind", "id"),
     sa.Index("ix_documents_subject", "subject_kind", "subject_id"),
     sa.Index("ix_documents_rating", "public", "rating", "number"),

@@ -47,12 +47,11 @@ def weigh(document: Document) -> Mapping[str, int]:
     return terms | dict.fromkeys((ANYTHING, *_gates(document)), 1 + quality)
 
 
-def looked_up(terms: Mapping[str, int]) -> Mapping[str, int]:
-    """Return those of *terms* that are looked up in a document that is found by something else.
-
-    Not so the values of its facets and who may read it, which its row has as they are, nor its whole name.
-    """
-    return {term: impact for term, impact in terms.items() if not term.startswith((NAME, READS)) and ":" not in term}
+def column_of(term: str) -> str:
+    """Return the column of `documents` in which *term* is looked up; none where its row has it in another way."""
+    if term.startswith((NAME, READS)) or ":" in term:
+        return ""
+    return "begun" if term.endswith(BEGUN) else "words"
 
 
 def of_facet(facet: str, value: str) -> str:

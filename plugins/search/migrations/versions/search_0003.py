@@ -21,6 +21,7 @@ def upgrade() -> None:
     with op.batch_alter_table("documents") as documents:
         documents.add_column(sa.Column("readers", sa.Text, nullable=False))
         documents.add_column(sa.Column("words", sa.LargeBinary, nullable=False))
+        documents.add_column(sa.Column("begun", sa.LargeBinary, nullable=False))
     op.create_table(
         "postings",
         sa.Column("term", sa.LargeBinary, nullable=False),
