@@ -99,7 +99,12 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def half(self) -> int:
         """Return how many words a document must have where hardly any has them all."""
-        return (len(self.words) + 1) // 2
+        return half_of(len(self.words))
+
+
+def half_of(words: int) -> int:
+    """Return how many of so many words are half of them."""
+    return (words + 1) // 2
 
 
 class Row(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 
 from kernel import Principal
 from kernel.contracts.search import Query, permitted, person
-from plugins.search.matching import REACH, REACH_BESIDE, Shape, Way
+from plugins.search.matching import REACH, REACH_BESIDE, Shape, Way, half_of
 from plugins.search.reading import Reading, Slot
 from plugins.search.vectors import key
 from plugins.search.weighing import BOUND, FACETS, READS, RESTRICTED, TEACHES, column_of, of_facet
@@ -116,9 +116,10 @@ def _route(space: str, query: Query, reading: Reading, parts: Sequence[Part]) ->
         return Route(driver=None)
     if not rarest.is_word:  # whatever has half of the words has it too
         return Route(driver=rarest)
-    words = sorted((part for part in parts if part.is_word), key=lambda part: part.documents)
-    rarer = len(words) // 2 + 1  # of which whatever has half of all words has one
-    return Route(driver=rarest, beside=tuple(words[1:rarer]))
+    words = [part for part in parts if part.is_word]
+    known = sorted((part for part in words if part.documents), key=lambda part: part.documents)
+    rarer = known[: len(known) - half_of(len(words)) + 1]  # whatever has half of all words has one of these
+    return Route(driver=rarer[0], beside=tuple(rarer[1:])) if rarer else Route(driver=rarest)
 
 
 def _parts(space: str, query: Query, reading: Reading, readers: Sequence[str], without: frozenset[str]) -> list[Part]:
